@@ -1,0 +1,25 @@
+"""Numbers that decide behaviour, each measured or bounded by what servers allow."""
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for the TCP connection."""
+LOGIN_TIMEOUT = 20.0
+"""Seconds from the connection to the end of authentication."""
+KEEPALIVE_INTERVAL = 5.0
+"""Seconds between keepalives; a dead link is noticed after (count + 1) intervals."""
+KEEPALIVE_COUNT = 3
+STALL_TIMEOUT = 60.0
+"""Seconds a transfer may stand still."""
+UNAUTHENTICATED_CONNECTS = 8
+"""Per host and port: sshd drops connections above 10 by default (MaxStartups)."""
+CANCEL_GRACE = 3.0
+"""Seconds a remote command gets to end by itself after TERM."""
+LOG_CAP = 64 * 1024 * 1024
+"""Bytes of output kept per environment and run."""
+CAPTURE_CAP = 32 * 1024 * 1024
+"""Bytes of a command's output kept in memory."""
+CHUNK = 256 * 1024
+"""Bytes per read of a local file."""
+PARALLEL_ENVIRONMENTS = 64
+"""Environments active at once over all runs of this process."""
+KEYRING_TIMEOUT = 30.0
+"""Seconds for an answer of the OS keyring, which may be waiting for a prompt."""

@@ -1,0 +1,35 @@
+"""Answers about one environment outside a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kdeploy_gui.model.facts import Facts
+from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.readiness import ReadyMark
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentCheck:
+    """A look at one machine that changed nothing there.
+
+    `failure` is set when it could not be reached or trusted. `ready` is the answer now; `because` says, one fact an
+    entry, why it is not (or what the mark rests on). `mark` is the newest stored one, None if it never was READY.
+    """
+
+    environment: str
+    ready: bool
+    because: tuple[str, ...] = ()
+    facts: Facts | None = None
+    mark: ReadyMark | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor: `ok` None means that it does not apply here."""
+
+    subject: str
+    ok: bool | None
+    text: str
+    remedy: str = ""

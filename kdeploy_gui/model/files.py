@@ -1,0 +1,91 @@
+"""Files on a target: what is there, what shall be there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FileKind(StrEnum):
+    """What a path on the target is."""
+
+    FILE = "file"
+    MISSING = "missing"
+    FOLDER = "folder"
+    SYMLINK = "symlink"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One path on the target as it is. `mode` holds the permission bits; `owner` is `user:group` by name."""
+
+    path: str
+    kind: FileKind
+    sha256: str = ""
+    mode: int = 0
+    owner: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """One file as it shall be. An empty `owner` means: whoever the connection is."""
+
+    path: str
+    sha256: str
+    mode: int
+    owner: str = ""
+    size: int = 0
+
+    def differences(self, found: FileState) -> tuple[str, ...]:
+        """What is wrong with `found`, in words; empty if it is as declared."""
+        if found.kind is not FileKind.FILE:
+            return (f"{self.path} is {found.kind}",)
+        wrong: list[str] = []
+        if found.sha256 != self.sha256:
+            wrong.append(f"{self.path} has other content")
+        if found.mode != self.mode:
+            wrong.append(f"{self.path} has mode {found.mode:04o}, declared {self.mode:04o}")
+        if not same_owner(self.owner, found.owner):
+            wrong.append(f"{self.path} belongs to {found.owner}, declared {self.owner}")
+        return tuple(wrong)
+
+
+def same_owner(declared: str, found: str) -> bool:
+    """Whether `found` (`user:group`) satisfies `declared` (`user`, `user:group` or `:group`; empty: anything)."""
+    user, _, group = declared.partition(":")
+    found_user, _, found_group = found.partition(":")
+    return user in {"", found_user} and group in {"", found_group}
+
+
+def manifest_hash(entries: Iterable[ManifestEntry]) -> str:
+    """SHA-256 over path, content, mode and owner of all entries, whatever their order."""
+    digest = hashlib.sha256()
+    for entry in sorted(entries, key=lambda each: each.path):
+        digest.update(f"{entry.path}\0{entry.sha256}\0{entry.mode:04o}\0{entry.owner}\n".encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A manifest entry together with the local file that holds its bytes."""
+
+    entry: ManifestEntry
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one deployment changes on one target: files to send, and files whose mode or owner alone is wrong."""
+
+    run: int
+    send: tuple[Placement, ...] = ()
+    attributes: tuple[ManifestEntry, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes to send."""
+        return sum(each.entry.size for each in self.send)

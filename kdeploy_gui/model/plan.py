@@ -1,0 +1,174 @@
+"""Plans: the draft as it is written, and the plan as it is run. Neither ever holds a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kdeploy_gui.model.environment import Environment
+
+
+class ArtifactType(StrEnum):
+    """What an artifact is for."""
+
+    SCRIPT = "script"
+    BINARY = "binary"
+    CONFIG = "config"
+    DATA = "data"
+
+
+class Want(StrEnum):
+    """How much a plan needs an instrument."""
+
+    REQUIRED = "required"
+    WANTED = "wanted"
+    OFF = "off"
+
+
+class Rollback(StrEnum):
+    """Which environments return to their previous version when one fails."""
+
+    FAILED = "failed"
+    ALL = "all"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waits between attempts: `initial` seconds, times `factor` each time, at most `maximum`, +/- `jitter` (0..1)."""
+
+    initial: float = 1.0
+    factor: float = 4.0
+    maximum: float = 30.0
+    jitter: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a run behaves; `stage_timeout` in seconds per attempt, `retries` per stage for transient errors."""
+
+    priority: int = 0
+    max_parallel: int = 16
+    retries: int = 3
+    backoff: Backoff = field(default_factory=Backoff)
+    stage_timeout: float = 600.0
+    rollback: Rollback = Rollback.FAILED
+    keep_versions: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One `[[artifacts]]` table: local files (`source`: file, glob or folder) and where they go."""
+
+    source: str
+    type: ArtifactType
+    target: str
+    mode: int
+    owner: str = ""
+    sensitive: bool = False
+    allow_setuid: bool = False
+    depends_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """A package (`name`) or a command that must exist and run (`tool`); exactly one of them is set.
+
+    `names` gives the package's name per package manager where it differs.
+    """
+
+    name: str = ""
+    tool: str = ""
+    version: str = ""
+    names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    required: bool = True
+
+    @property
+    def label(self) -> str:
+        """The name people use for it."""
+        return self.tool or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Instrumentation:
+    """Wanted instruments by their catalogue name."""
+
+    wants: Mapping[str, Want] = field(default_factory=dict)
+    may_reboot: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """Limits for READY; bytes and seconds. None or empty: not checked. Network, resources and files always are."""
+
+    kernel: str = ""
+    arch: tuple[str, ...] = ()
+    memory: int | None = None
+    disk: Mapping[str, int] = field(default_factory=dict)
+    load: float | None = None
+    tools: tuple[str, ...] = ()
+    clock_skew: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDraft:
+    """A plan file as written: patterns not yet expanded, nothing looked up."""
+
+    name: str
+    environments: tuple[str, ...]
+    artifacts: tuple[Artifact, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
+    instrumentation: Instrumentation = field(default_factory=Instrumentation)
+    validation: Validation = field(default_factory=Validation)
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A local file: absolute `path`, `relative` to the plan's folder for people, `size` in bytes."""
+
+    path: str
+    relative: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A local file and its `name` below a folder target: flat, or with the folders it keeps."""
+
+    source: SourceFile
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The local files that one artifact's `source` stands for; `folder`: it names a folder, whose tree is kept."""
+
+    files: tuple[ListedFile, ...] = ()
+    folder: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFile:
+    """One file of a plan; `target` is absolute or starts with `~/`."""
+
+    source: SourceFile
+    target: str
+    type: ArtifactType
+    mode: int
+    owner: str = ""
+    sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A checked plan: environments chosen, files listed in dependency order. Submitting it starts a run."""
+
+    name: str
+    environments: tuple[Environment, ...]
+    files: tuple[PlannedFile, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
+    instrumentation: Instrumentation = field(default_factory=Instrumentation)
+    validation: Validation = field(default_factory=Validation)
+    policy: Policy = field(default_factory=Policy)

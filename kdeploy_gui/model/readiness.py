@@ -1,0 +1,47 @@
+"""READY, bound to a boot: what was proven, when, of which kernel, with which files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kdeploy_gui.model.facts import Facts
+from kdeploy_gui.model.files import FileState, ManifestEntry, manifest_hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyMark:
+    """An environment's last readiness. `ready` False: `because` says which fact moved or which check failed.
+
+    `instruments` maps an instrument to how far it was shown: proven, on, reachable, ...
+    """
+
+    environment: str
+    ready: bool
+    because: str
+    time: datetime
+    run: int = 0
+    boot_id: str = ""
+    kernel_release: str = ""
+    kernel_build: str = ""
+    manifest: tuple[ManifestEntry, ...] = ()
+    instruments: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def manifest_hash(self) -> str:
+        """Identity of the deployed set."""
+        return manifest_hash(self.manifest)
+
+    def moved(self, facts: Facts, files: Mapping[str, FileState] | None = None) -> tuple[str, ...]:
+        """Facts that are no longer those of this mark, in words; files are compared where given."""
+        changed: list[str] = []
+        if facts.boot_id != self.boot_id:
+            changed.append(f"the machine has rebooted (boot id {facts.boot_id}, was {self.boot_id})")
+        if (facts.kernel_release, facts.kernel_build) != (self.kernel_release, self.kernel_build):
+            was = f"{self.kernel_release} {self.kernel_build}"
+            changed.append(f"another kernel runs ({facts.kernel_release} {facts.kernel_build}, was {was})")
+        for entry in self.manifest if files is not None else ():
+            found = (files or {}).get(entry.path)
+            changed.extend(entry.differences(found) if found else (f"{entry.path} was not looked at",))
+        return tuple(changed)

@@ -1,0 +1,186 @@
+"""The state of a run, folded from its events: the one way from events to every view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from kdeploy_gui.model.event import (
+    Body,
+    EnvironmentFinished,
+    EnvironmentQueued,
+    EnvironmentSummary,
+    Event,
+    FactFound,
+    FileCounts,
+    FileDone,
+    ReadinessChanged,
+    RetryScheduled,
+    RunFinished,
+    RunStarted,
+    RunSubmitted,
+    StageFinished,
+    StageProgress,
+    StageStarted,
+    StageSummary,
+)
+from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
+
+
+@dataclass(frozen=True, slots=True)
+class StageState:
+    """One stage of one environment; `seconds` is set when it has ended."""
+
+    stage: Stage
+    outcome: StageOutcome = StageOutcome.PENDING
+    attempts: int = 0
+    started: datetime | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentState:
+    """One environment within a run. `note` says in words what goes on now."""
+
+    name: str
+    status: Status = Status.PENDING
+    ready: bool = False
+    stages: tuple[StageState, ...] = tuple(StageState(stage) for stage in Stage)
+    progress: StageProgress = field(default_factory=lambda: StageProgress(0, 0))
+    files: FileCounts = field(default_factory=FileCounts)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    readiness: str = ""
+    error: Failure | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from its first stage to its end; 0 while it has not ended."""
+        if self.started is None or self.finished is None:
+            return 0.0
+        return (self.finished - self.started).total_seconds()
+
+    @property
+    def attempts(self) -> int:
+        """Attempts of all stages together."""
+        return sum(each.attempts for each in self.stages)
+
+    def summary(self) -> EnvironmentSummary:
+        """This environment as the summary of a run tells it."""
+        stages = tuple(StageSummary(each.stage, each.outcome, each.attempts, each.seconds) for each in self.stages)
+        return EnvironmentSummary(self.name, self.status, self.ready, self.seconds, stages, self.files, self.error)
+
+    def after(self, event: Event) -> EnvironmentState:
+        """This state with one more event of this environment."""
+        state = self._with_stage(event)
+        match event.body:
+            case EnvironmentQueued(position, waiting_for):
+                return replace(state, note=waiting_for or f"waiting, position {position}")
+            case StageProgress(note=note):
+                return replace(state, progress=event.body, note=note or state.note)
+            case FactFound(name, value):
+                return replace(state, facts={**state.facts, name: value})
+            case FileDone():
+                return replace(state, files=_count(state.files, event.body))
+            case RetryScheduled(in_s, because):
+                return replace(state, note=f"again in {in_s:.1f} s: {because.message}")
+            case ReadinessChanged(ready, because):
+                return replace(state, ready=ready, readiness=because)
+            case EnvironmentFinished(status, ready, error):
+                note = error.message if error else ""
+                return replace(state, status=status, ready=ready, error=error, note=note, finished=event.time)
+            case _:
+                return state
+
+    def _with_stage(self, event: Event) -> EnvironmentState:
+        if event.stage is None:
+            return self
+        stages = tuple(_stage_after(each, event) if each.stage is event.stage else each for each in self.stages)
+        if isinstance(event.body, StageStarted):
+            return replace(
+                self,
+                stages=stages,
+                status=Status(event.stage.value),
+                progress=StageProgress(0, 0),
+                files=FileCounts() if event.stage is Stage.DEPLOYING else self.files,
+                note=event.stage.label,
+                started=self.started or event.time,
+            )
+        return replace(self, stages=stages)
+
+    def interrupted(self, moment: datetime) -> EnvironmentState:
+        """This state after its program died; unchanged if it had ended before."""
+        return self if self.status.is_final else replace(self, status=Status.INTERRUPTED, finished=moment)
+
+
+def _count(files: FileCounts, done: FileDone) -> FileCounts:
+    if done.action == "sent":
+        return FileCounts(files.sent + 1, files.same, files.bytes + done.bytes)
+    return replace(files, same=files.same + 1) if done.action == "same" else files
+
+
+def _stage_after(state: StageState, event: Event) -> StageState:
+    match event.body:
+        case StageStarted():
+            started = state.started or event.time
+            return replace(state, outcome=StageOutcome.RUNNING, attempts=event.attempt, started=started)
+        case StageFinished(outcome, seconds):
+            return replace(state, outcome=outcome, seconds=seconds)
+        case _:
+            return state
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A run as its events tell it so far; folding any prefix of them is valid.
+
+    `outcome` is None while the run goes on; a history turns a run whose program died into `interrupted`.
+    """
+
+    run: int = 0
+    plan: str = ""
+    priority: int = 0
+    environments: Mapping[str, EnvironmentState] = field(default_factory=dict)
+    submitted: datetime | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    outcome: Outcome | None = None
+    last_seq: int = 0
+
+    def after(self, event: Event) -> RunState:
+        """This state with one more event."""
+        state = replace(self, run=event.run, last_seq=event.seq)
+        if event.environment:
+            known = state.environments.get(event.environment, EnvironmentState(event.environment))
+            return replace(state, environments={**state.environments, event.environment: known.after(event)})
+        return state._after_run_event(event.body, event.time)
+
+    def _after_run_event(self, body: Body, moment: datetime) -> RunState:
+        match body:
+            case RunSubmitted(plan, environments, priority):
+                fresh = {name: self.environments.get(name, EnvironmentState(name)) for name in environments}
+                merged = {**fresh, **{name: each for name, each in self.environments.items() if name not in fresh}}
+                return replace(self, plan=plan, priority=priority, environments=merged, submitted=moment)
+            case RunStarted():
+                return replace(self, started=moment)
+            case RunFinished(outcome):
+                ended = {name: each.interrupted(moment) for name, each in self.environments.items()}
+                return replace(self, environments=ended, outcome=outcome, finished=moment)
+            case _:
+                return self
+
+    def summary(self) -> tuple[EnvironmentSummary, ...]:
+        """All environments as `run_finished` lists them."""
+        return tuple(each.summary() for each in self.environments.values())
+
+
+def fold(events: Iterable[Event]) -> RunState:
+    """The state after `events` of one run."""
+    state = RunState()
+    for event in events:
+        state = state.after(event)
+    return state

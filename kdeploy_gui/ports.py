@@ -1,0 +1,161 @@
+"""What the engine needs from the world: every port on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from kdeploy_gui.errors import KdeployError
+from kdeploy_gui.model.command import Command, Completed
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.event import Event
+from kdeploy_gui.model.facts import Facts, FactsQuery
+from kdeploy_gui.model.files import Batch, FileState
+from kdeploy_gui.model.history import OutputChunk, RunQuery, RunRecord
+from kdeploy_gui.model.instrument import Instrument
+from kdeploy_gui.model.plan import SourceFile
+from kdeploy_gui.model.readiness import ReadyMark
+from kdeploy_gui.model.stage import Stage
+
+
+class Target(Protocol):
+    """A connected, identified machine. Every verb raises KdeployError and nothing else for what goes wrong there."""
+
+    async def facts(self, query: FactsQuery) -> Facts:
+        """Everything about the machine, in one round trip."""
+
+    async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:
+        """Content hash, mode and owner of each absolute path, in one round trip.
+
+        With `sweep` what an interrupted deployment left behind is removed first; without it nothing is changed.
+        """
+
+    async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
+        """Bring all files of a batch, or none: staged, hashed there, owner and mode set, then renamed into place.
+
+        `progress` is told the bytes sent so far. Raises ContentChanged when other bytes arrived than were planned.
+        """
+
+    async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
+        """Run a command; `output` also gets stdout and stderr as they come. Ends the remote process on cancel."""
+
+    async def close(self) -> None:
+        """Let go of the connection; never raises."""
+
+
+class Connector(Protocol):
+    """The way to targets."""
+
+    async def connect(self, environment: Environment) -> Target:
+        """Connect and verify the machine's identity before anything is sent."""
+
+    async def host_key(self, environment: Environment) -> str:
+        """The SHA256 fingerprint that the machine offers; sends no credentials."""
+
+
+class Content(Protocol):
+    """The bytes of artifacts on this workstation. All verbs block: call them off the event loop."""
+
+    def digest(self, source: SourceFile) -> str:
+        """SHA-256 of a file. Raises ArtifactError when it cannot be read."""
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """A file's bytes in chunks. Raises ArtifactError when it cannot be read."""
+
+
+class EventLog(Protocol):
+    """The append-only history of runs. All verbs block; safe from any thread."""
+
+    def begin(self, plan: str, environments: Sequence[str]) -> int:
+        """Allocate a run number and hold it: the run counts as alive until `release` or the end of this process."""
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Store events durably, all or none. Raises LocalError when the disk is full or the history is damaged."""
+
+    def release(self, run: int) -> None:
+        """This process has finished the run."""
+
+    def events(self, run: int, after: int = 0) -> list[Event]:
+        """Stored events of a run with a sequence number above `after`, in order."""
+
+    def runs(self, query: RunQuery) -> list[RunRecord]:
+        """Runs, newest first."""
+
+
+class RunControl(Protocol):
+    """Requests to runs of any process of this user. All verbs block briefly."""
+
+    def request_cancel(self, run: int, environments: Sequence[str] = ()) -> bool:
+        """Ask the run's process to cancel (no names: everything). False: nobody runs it."""
+
+    def cancel_requested(self, run: int) -> frozenset[str] | None:
+        """Names asked for so far (empty: everything); None: nothing was asked."""
+
+
+class ReadinessLog(Protocol):
+    """READY marks, append-only; the newest of an environment counts."""
+
+    def mark(self, mark: ReadyMark) -> None:
+        """Store a mark. Raises LocalError."""
+
+    def latest(self, environment: str) -> ReadyMark | None:
+        """The newest mark of an environment."""
+
+
+class OutputStore(Protocol):
+    """Bulk output in files, found through `output_appended` events."""
+
+    def append(self, run: int, environment: str, data: bytes) -> int:
+        """Store bytes and return their offset; bytes over the cap (64 MiB) are dropped with one closing line."""
+
+    def read(self, run: int, environment: str, offset: int = 0, length: int = -1) -> bytes:
+        """Stored bytes of a range; empty if there are none."""
+
+    def chunks(self, run: int, environment: str = "", stage: Stage | None = None) -> Iterator[OutputChunk]:
+        """Stored output by environment and stage, in order."""
+
+
+class EnvironmentLocks(Protocol):
+    """One writer per environment, over all processes of this workstation."""
+
+    def hold(self, environment: str, run: int, waiting: Callable[[str], None]) -> AbstractAsyncContextManager[None]:
+        """Wait for the lock and hold it; `waiting` is told once who has it."""
+
+
+class Clock(Protocol):
+    """Time, so that tests can move it."""
+
+    def now(self) -> datetime:
+        """Wall clock in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Instruments(Protocol):
+    """The instrument catalogue."""
+
+    def all(self) -> Iterable[Instrument]:
+        """Every instrument, in the order in which people read them."""
+
+    def canonical(self, name: str) -> str:
+        """The catalogue name for a name or alias; empty if there is none."""
+
+
+class Remedies(Protocol):
+    """What to do about an error."""
+
+    def remedy(self, error: KdeployError, environment: str) -> str:
+        """One remedy, least destructive first, with the error's details filled in."""
+
+
+class Secrets(Protocol):
+    """The OS keyring."""
+
+    def get(self, name: str) -> str:
+        """The secret of that name. Blocks up to `defaults.KEYRING_TIMEOUT`. Raises LocalError or AuthError."""
