@@ -1,0 +1,1 @@
+"""The orchestrator: plans in, events out. Knows ports and models only."""

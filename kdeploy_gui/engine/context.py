@@ -1,0 +1,164 @@
+"""What the stages of one environment share while its run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.event import Body, FactFound, OutputAppended, ReadinessChanged, StageProgress
+from kdeploy_gui.model.facts import Facts, FactsQuery
+from kdeploy_gui.model.files import ManifestEntry, Placement
+from kdeploy_gui.model.plan import Plan, SourceFile
+from kdeploy_gui.model.readiness import ReadyMark
+from kdeploy_gui.ports import (
+    Clock,
+    Connector,
+    Content,
+    EnvironmentLocks,
+    EventLog,
+    Instruments,
+    OutputStore,
+    ReadinessLog,
+    Remedies,
+    RunControl,
+    Target,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything outside the engine that it works with."""
+
+    connector: Connector
+    content: Content
+    log: EventLog
+    control: RunControl
+    readiness: ReadinessLog
+    output: OutputStore
+    locks: EnvironmentLocks
+    clock: Clock
+    instruments: Instruments
+    remedies: Remedies
+
+
+class Digests:
+    """SHA-256 of the sources of one run, each computed once however many environments need it."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._known: dict[str, asyncio.Task[str]] = {}
+
+    async def of(self, source: SourceFile) -> str:
+        """The digest; raises ArtifactError. A failure is not remembered, so that a retry reads the file again."""
+        task = self._known.get(source.path)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = asyncio.ensure_future(asyncio.to_thread(self._content.digest, source))
+            self._known[source.path] = task
+        return await asyncio.shield(task)
+
+
+@dataclass(kw_only=True)
+class Context:
+    """One environment of one run: set-up, what earlier stages found out, and the ways to speak."""
+
+    run: int
+    plan: Plan
+    environment: Environment
+    ports: Ports
+    digests: Digests
+    emit: Callable[[Body], None]
+    hashes: dict[str, str] = field(default_factory=dict)
+    facts: Facts | None = None
+    instruments: dict[str, str] = field(default_factory=dict)
+    _target: Target | None = None
+
+    async def target(self) -> Target:
+        """The connected machine; connects anew after a lost link. Raises what `Connector.connect` raises."""
+        if self._target is None:
+            target = await self.ports.connector.connect(self.environment)
+            try:
+                facts = await target.facts(self.query)
+            except BaseException:
+                await target.close()
+                raise
+            if self.facts is not None and facts.boot_id != self.facts.boot_id:
+                self.emit(FactFound("rebooted", f"boot id {self.facts.boot_id} is now {facts.boot_id}"))
+            self.facts = facts
+            self._target = target
+        return self._target
+
+    async def disconnect(self) -> None:
+        """Let go of the machine."""
+        target, self._target = self._target, None
+        if target is not None:
+            await target.close()
+
+    @property
+    def known(self) -> Facts:
+        """Facts of the connected machine; a stage asks for them only after `target()`."""
+        if self.facts is None:
+            raise RuntimeError("no facts before the first connection")
+        return self.facts
+
+    @property
+    def query(self) -> FactsQuery:
+        """What this plan needs to know about a machine."""
+        tools = [each.tool for each in self.plan.dependencies if each.tool]
+        return FactsQuery((*tools, *self.plan.validation.tools), tuple(self.plan.validation.disk))
+
+    def placements(self) -> tuple[Placement, ...]:
+        """The plan's files for this machine: `~` expanded, content hashes from the preparation."""
+        return tuple(
+            Placement(
+                ManifestEntry(
+                    self.known.expand(file.target),
+                    self.hashes[file.source.path],
+                    file.mode,
+                    file.owner,
+                    file.source.size,
+                ),
+                file.source.path,
+            )
+            for file in self.plan.files
+        )
+
+    def manifest(self) -> tuple[ManifestEntry, ...]:
+        """The placements' entries."""
+        return tuple(each.entry for each in self.placements())
+
+    def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
+        """Say how far the stage is."""
+        self.emit(StageProgress(done, total, unit, note))
+
+    def output(self, data: bytes) -> None:
+        """Store output of a command and say where."""
+        offset = self.ports.output.append(self.run, self.environment.name, data)
+        self.emit(OutputAppended(offset, len(data)))
+
+    async def mark(self, ready: bool, because: str) -> None:
+        """Store and announce the readiness of this environment; an existing state is not repeated."""
+        facts = self.facts
+        await asyncio.to_thread(
+            self.ports.readiness.mark,
+            ReadyMark(
+                environment=self.environment.name,
+                ready=ready,
+                because=because,
+                time=self.ports.clock.now(),
+                run=self.run,
+                boot_id=facts.boot_id if facts else "",
+                kernel_release=facts.kernel_release if facts else "",
+                kernel_build=facts.kernel_build if facts else "",
+                manifest=self.manifest() if facts else (),
+                instruments=dict(self.instruments),
+            ),
+        )
+        self.emit(ReadinessChanged(ready, because))
+
+    async def drop_mark(self, because: str) -> None:
+        """The environment is about to change: if it is READY, it no longer is."""
+        latest = await asyncio.to_thread(self.ports.readiness.latest, self.environment.name)
+        if latest is not None and latest.ready:
+            await self.mark(False, because)

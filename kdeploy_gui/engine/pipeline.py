@@ -1,0 +1,167 @@
+"""One environment through the six stages: attempts, deadlines, and the boundary where exceptions become failures."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+from kdeploy_gui.engine.context import Context
+from kdeploy_gui.engine.retry import wait_before
+from kdeploy_gui.engine.stages import STAGES
+from kdeploy_gui.errors import Category, Evidence, KdeployError, NetworkError
+from kdeploy_gui.model.event import (
+    Body,
+    EnvironmentFinished,
+    RetryScheduled,
+    StageFinished,
+    StageStarted,
+)
+from kdeploy_gui.model.failure import Failure, Place
+from kdeploy_gui.model.stage import Stage, StageOutcome, Status
+from kdeploy_gui.ports import Remedies
+
+Publish = Callable[[Body, Stage | None, int], None]
+Durable = Callable[[], Awaitable[None]]
+
+
+class StageFailed(Exception):
+    """Ends a pipeline; carries what people are told."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def failure_of(error: Exception, remedies: Remedies, environment: str, stage: str) -> Failure:
+    """What is stored and shown of an exception; anything unknown is a bug and says so."""
+    if not isinstance(error, KdeployError):
+        trace = "".join(traceback.format_exception(error))[-8000:]
+        error = _bug(error, trace)
+        category = Category.BUG
+    else:
+        category = error.category
+    return Failure(
+        code=error.code,
+        category=category,
+        message=error.message,
+        where=Place(environment, stage, error.path),
+        on_target=error.on_target,
+        remedy=remedies.remedy(error, environment),
+        evidence=error.evidence,
+    )
+
+
+def _bug(error: Exception, trace: str) -> KdeployError:
+    return KdeployError(
+        "E-BUG",
+        f"kdeploy made a mistake: {type(error).__name__}: {error}",
+        on_target="Not known: it is verified at the next contact.",
+        evidence=Evidence(stderr=trace),
+    )
+
+
+class Pipeline:
+    """Runs the stages of one context and tells the feed. `publish` takes body, stage and attempt."""
+
+    def __init__(self, context: Context, publish: Publish, durable: Durable) -> None:
+        self._context = context
+        self._publish = publish
+        self._durable = durable
+        self._stage: Stage | None = None
+        self._attempt = 0
+
+    def emit(self, body: Body) -> None:
+        """Publish under the current stage and attempt."""
+        self._publish(body, self._stage, self._attempt)
+
+    async def run(self, admission: AbstractAsyncContextManager[None]) -> None:
+        """Wait for admission, then all stages; ends with exactly one `environment_finished`, cancelled or not."""
+        try:
+            async with admission:
+                for stage, work in STAGES:
+                    await self._run_stage(stage, work)
+            self._finish(Status.COMPLETED, None)
+        except StageFailed as failed:
+            self._finish(Status.FAILED, failed.failure)
+        except asyncio.CancelledError:
+            self._finish(Status.CANCELLED, self._cancelled())
+            raise
+        except Exception as error:  # noqa: BLE001 - the environment boundary: no failure here may disturb another one
+            name = self._context.environment.name
+            self._finish(Status.FAILED, failure_of(error, self._context.ports.remedies, name, ""))
+        finally:
+            await self._context.disconnect()
+
+    def _finish(self, status: Status, failure: Failure | None) -> None:
+        self._publish(EnvironmentFinished(status, status is Status.COMPLETED, failure), None, 0)
+
+    def _cancelled(self) -> Failure:
+        stage = self._stage
+        where = f"in {stage.label}" if stage else "before it started"
+        untouched = stage in {None, Stage.PREPARING, Stage.CONNECTING}
+        return Failure(
+            code="E-CANCELLED",
+            category=Category.CANCELLED,
+            message=f"cancelled {where}",
+            where=Place(self._context.environment.name, stage.value if stage else ""),
+            on_target="Nothing was sent." if untouched else "Every file is the previous or the new one, none is torn.",
+        )
+
+    async def _run_stage(self, stage: Stage, work: Callable[[Context], Awaitable[None]]) -> None:
+        clock = self._context.ports.clock
+        started = clock.monotonic()
+        self._stage, self._attempt = stage, 0
+        outcome = StageOutcome.FAILED
+        try:
+            while (wait := await self._attempt_stage(work)) is not None:
+                await clock.sleep(wait)
+            outcome = StageOutcome.SUCCEEDED
+        except asyncio.CancelledError:
+            outcome = StageOutcome.CANCELLED
+            raise
+        finally:
+            self.emit(StageFinished(outcome, round(clock.monotonic() - started, 3)))
+
+    async def _attempt_stage(self, work: Callable[[Context], Awaitable[None]]) -> float | None:
+        """One attempt: None when it succeeded, else the seconds to wait before the next. Raises StageFailed."""
+        self._attempt += 1
+        self.emit(StageStarted())
+        try:
+            await self._durable()
+            await self._in_time(work)
+        except Exception as error:  # noqa: BLE001 - the stage boundary: an unknown exception is recorded as a bug
+            return await self._after_failure(error)
+        return None
+
+    async def _in_time(self, work: Callable[[Context], Awaitable[None]]) -> None:
+        limit = self._context.plan.policy.stage_timeout
+        deadline = asyncio.timeout(limit)
+        try:
+            async with deadline:
+                await work(self._context)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise NetworkError(
+                "E-STAGE-TIMEOUT",
+                f"the stage did not end within {limit:g} s",
+                on_target="Not known: it is verified at the next contact.",
+                limit=f"{limit:g}",
+            ) from error
+
+    async def _after_failure(self, error: Exception) -> float:
+        if self._stage is None:
+            raise RuntimeError("a failure outside any stage") from error
+        context = self._context
+        failure = failure_of(error, context.ports.remedies, context.environment.name, self._stage.value)
+        draw = random.uniform(-1, 1)  # noqa: S311 - jitter, not a secret
+        wait = wait_before(error, self._attempt, context.plan.policy, draw)
+        if isinstance(error, NetworkError):
+            await context.disconnect()
+        if wait is None:
+            raise StageFailed(failure) from error
+        self.emit(RetryScheduled(round(wait, 3), failure))
+        return wait

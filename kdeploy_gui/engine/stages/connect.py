@@ -1,0 +1,31 @@
+"""Environment connection: identity, login, facts."""
+
+from __future__ import annotations
+
+from kdeploy_gui.engine.context import Context
+from kdeploy_gui.model.event import FactFound
+from kdeploy_gui.model.facts import Facts
+
+
+async def run(context: Context) -> None:
+    """Connect and tell what the machine is."""
+    await context.target()
+    for name, value in described(context.known):
+        context.emit(FactFound(name, value))
+
+
+def described(facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Facts in the words and units in which people read them."""
+    return (
+        ("kernel", facts.kernel_release),
+        ("kernel_build", facts.kernel_build),
+        ("machine", facts.machine),
+        ("boot_id", facts.boot_id),
+        ("os", facts.os_name),
+        ("user", f"{facts.user}:{facts.group}"),
+        ("memory_available", f"{facts.memory_available >> 20} MiB of {facts.memory_total >> 20} MiB"),
+        ("load", f"{facts.load:.2f}"),
+        ("clock_skew", f"{facts.clock_skew:+.1f} s"),
+        ("package_manager", facts.package_manager or "none"),
+        *((f"disk {path}", f"{disk.free_bytes >> 20} MiB free on {disk.mount}") for path, disk in facts.disks.items()),
+    )

@@ -1,0 +1,174 @@
+"""Dependency installation: look, install what is missing where that is possible, look again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kdeploy_gui import resources
+from kdeploy_gui.engine.context import Context
+from kdeploy_gui.errors import Evidence, KdeployError, TargetBusy, TargetError
+from kdeploy_gui.model.command import Command, Completed
+from kdeploy_gui.model.event import DependencyDone
+from kdeploy_gui.model.plan import Dependency
+from kdeploy_gui.model.version import Version, VersionRange
+
+_VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-~.]?rc\d+)?|\d+")
+_LOCKED = ("Could not get lock", "Unable to acquire the dpkg frontend lock", "is another process using it")
+_UNKNOWN_PACKAGE = ("Unable to locate package", "has no installation candidate")
+_INSTALL = 'DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -- "$@" </dev/null'
+NO_FILES = "No file of the plan was sent."
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the target says of one dependency: `present`, `missing` or `broken`, and its version in its own words."""
+
+    state: str
+    version: str = ""
+
+    def satisfies(self, dependency: Dependency) -> bool:
+        """Whether this is the dependency in an acceptable version."""
+        if self.state != "present":
+            return False
+        if not dependency.version:
+            return True
+        number = _VERSION.search(self.version.partition(":")[2] or self.version)
+        return number is not None and VersionRange.parse(dependency.version).contains(Version.parse(number.group()))
+
+
+async def run(context: Context) -> None:
+    """Check, install as root with apt, check again. Raises TargetError that names exactly what is still not there."""
+    wanted = context.plan.dependencies
+    if not wanted:
+        return
+    found = await _look(context, wanted)
+    lacking = [each for each in wanted if not found[each].satisfies(each)]
+    packages = [each for each in lacking if each.name]
+    installed: set[Dependency] = set()
+    refusal: KdeployError | None = None
+    if packages:
+        try:
+            await _install(context, [_package(context, each) for each in packages])
+        except TargetBusy:
+            raise
+        except KdeployError as error:
+            refusal = error
+        found = await _look(context, wanted)
+        installed = {each for each in packages if found[each].satisfies(each)}
+    _report(context, wanted, found, installed)
+    missing = [each for each in wanted if each.required and not found[each].satisfies(each)]
+    if missing:
+        raise _missing(missing, found, refusal)
+
+
+def _report(
+    context: Context, wanted: Sequence[Dependency], found: Mapping[Dependency, Found], installed: set[Dependency]
+) -> None:
+    for number, each in enumerate(wanted, 1):
+        action = "installed" if each in installed else "present" if found[each].satisfies(each) else "missing"
+        context.emit(DependencyDone(each.label, action, found[each].version, each.version, each.required))
+        context.progress(number, len(wanted), "dependencies", each.label)
+
+
+def _package(context: Context, dependency: Dependency) -> str:
+    manager = context.known.package_manager
+    short = "apt" if manager == "apt-get" else manager
+    return dependency.names.get(short, dependency.names.get(manager, dependency.name))
+
+
+def _item(context: Context, dependency: Dependency) -> str:
+    if dependency.name:
+        return f"p:{_package(context, dependency)}"
+    return f"{'v' if dependency.version else 't'}:{dependency.tool}"
+
+
+async def _look(context: Context, wanted: Sequence[Dependency]) -> dict[Dependency, Found]:
+    target = await context.target()
+    items = {each: _item(context, each) for each in wanted}
+    command = Command(
+        resources.text("remote/dependencies.sh"),
+        (context.known.package_manager, *dict.fromkeys(items.values())),
+        title="dependency check",
+        timeout=60,
+    )
+    done = await target.execute(command)
+    said: dict[str, Found] = {}
+    for line in done.text.split("\n"):
+        match line.split("\t", 2):
+            case [item, state, version]:
+                said[item] = Found(state, version)
+            case _:
+                continue
+    return {each: said.get(item, Found("missing")) for each, item in items.items()}
+
+
+async def _install(context: Context, packages: Sequence[str]) -> None:
+    facts = context.known
+    if facts.package_manager != "apt-get":
+        manager = facts.package_manager or "no package manager"
+        raise TargetError(
+            "E-PKG-MANAGER",
+            f"kdeploy cannot install packages with {manager} yet",
+            on_target=NO_FILES,
+            packages=" ".join(packages),
+            manager=manager,
+        )
+    if facts.uid != 0:
+        raise TargetError(
+            "E-PKG-NOROOT",
+            f"installing packages needs root; this is {facts.user}",
+            on_target=NO_FILES,
+            packages=" ".join(packages),
+            user=facts.user,
+        )
+    context.progress(0, len(packages), "packages", f"installing {', '.join(packages)}")
+    target = await context.target()
+    command = Command(_INSTALL, tuple(packages), title="apt-get install")
+    done = await target.execute(command, context.output)
+    if done.status != 0 and any(phrase in done.error_text for phrase in _UNKNOWN_PACKAGE):
+        await target.execute(Command("apt-get update </dev/null", title="apt-get update"), context.output)
+        done = await target.execute(command, context.output)
+    if done.status != 0:
+        raise _install_failed(done, packages)
+
+
+def _install_failed(done: Completed, packages: Sequence[str]) -> KdeployError:
+    evidence = Evidence("apt-get install", done.status, done.error_text)
+    names = " ".join(packages)
+    if any(phrase in done.error_text for phrase in _LOCKED):
+        return TargetBusy("E-PKG-LOCK", "another package manager is at work", on_target=NO_FILES, evidence=evidence)
+    if "dpkg was interrupted" in done.error_text:
+        return TargetError(
+            "E-PKG-HALF", "an earlier dpkg was interrupted on this machine", on_target=NO_FILES, evidence=evidence
+        )
+    last = done.error_text.splitlines()[-1] if done.error_text else f"exit status {done.status}"
+    return TargetError(
+        "E-PKG-FAILED", f"apt-get install failed: {last}", on_target=NO_FILES, evidence=evidence, packages=names
+    )
+
+
+def _missing(
+    missing: Sequence[Dependency], found: Mapping[Dependency, Found], refusal: KdeployError | None
+) -> KdeployError:
+    """One error that names everything that is missing; why packages could not be installed comes first."""
+    words = "; ".join(_in_words(each, found[each]) for each in missing)
+    names = ", ".join(each.label for each in missing)
+    if refusal is not None:
+        refusal.message = f"{words} ({refusal.message})"
+        return refusal
+    if all(found[each].state == "present" for each in missing):
+        return TargetError("E-DEP-VERSION", words, on_target=NO_FILES, tool=names)
+    code = "E-TOOL-MISSING" if any(each.tool for each in missing) else "E-PKG-MISSING"
+    return TargetError(code, words, on_target=NO_FILES, tool=names)
+
+
+def _in_words(dependency: Dependency, found: Found) -> str:
+    match found.state:
+        case "present":
+            return f"{dependency.label} is {found.version or 'of unknown version'}, wanted {dependency.version}"
+        case "broken":
+            return f"{dependency.label} is there but does not run: {found.version}"
+        case _:
+            return f"{dependency.label} is missing"

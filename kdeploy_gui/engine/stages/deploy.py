@@ -1,0 +1,71 @@
+"""Script deployment: only what differs is sent, and the set comes into place as a whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kdeploy_gui.engine.context import Context
+from kdeploy_gui.errors import TargetError
+from kdeploy_gui.model.event import FileDone
+from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, same_owner
+
+UNCHANGED = "Unchanged: nothing was sent."
+_REFUSED = {
+    FileKind.SYMLINK: ("E-SYMLINK", "a symbolic link stands where a file shall be"),
+    FileKind.FOLDER: ("E-ISDIR", "a folder stands where a file shall be"),
+    FileKind.OTHER: ("E-NOTFILE", "something that is no regular file stands where a file shall be"),
+}
+
+
+async def run(context: Context) -> None:
+    """Bring the plan's files onto the target."""
+    target = await context.target()
+    placements = context.placements()
+    states = await target.survey([each.entry.path for each in placements], sweep=True)
+    for state in states.values():
+        _refuse(state)
+    batch = changes(context.run, placements, states)
+    changed = {each.entry.path for each in batch.send} | {each.path for each in batch.attributes}
+    for placement in placements:
+        if placement.entry.path not in changed:
+            context.emit(FileDone(placement.entry.path, "same", 0, placement.entry.sha256))
+    if not changed:
+        return
+    await context.drop_mark(f"run {context.run} changes its files")
+    step = max(1, batch.size // 20)
+    reported = 0
+
+    def progress(sent: int) -> None:
+        nonlocal reported
+        if sent - reported >= step or sent == batch.size:
+            reported = sent
+            context.progress(sent, batch.size, "bytes")
+
+    await target.place(batch, progress)
+    for placement in batch.send:
+        context.emit(FileDone(placement.entry.path, "sent", placement.entry.size, placement.entry.sha256))
+    for entry in batch.attributes:
+        context.emit(FileDone(entry.path, "mode", 0, entry.sha256))
+
+
+def changes(run: int, placements: tuple[Placement, ...], states: Mapping[str, FileState]) -> Batch:
+    """What has to be sent, and what only needs its mode or owner set. Pure."""
+    send: list[Placement] = []
+    attributes: list[ManifestEntry] = []
+    for placement in placements:
+        state = states[placement.entry.path]
+        if state.sha256 != placement.entry.sha256:
+            send.append(placement)
+        elif not _attributes_match(placement.entry, state):
+            attributes.append(placement.entry)
+    return Batch(run, tuple(send), tuple(attributes))
+
+
+def _attributes_match(entry: ManifestEntry, state: FileState) -> bool:
+    return state.mode == entry.mode and same_owner(entry.owner, state.owner)
+
+
+def _refuse(state: FileState) -> None:
+    if state.kind in _REFUSED:
+        code, meaning = _REFUSED[state.kind]
+        raise TargetError(code, f"{meaning}: {state.path}", path=state.path, on_target=UNCHANGED)

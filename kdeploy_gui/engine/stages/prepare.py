@@ -1,0 +1,15 @@
+"""Artifact preparation: every source is read once and its content pinned by SHA-256."""
+
+from __future__ import annotations
+
+from kdeploy_gui.engine.context import Context
+
+
+async def run(context: Context) -> None:
+    """Hash the plan's sources. Raises ArtifactError for one that is gone or unreadable."""
+    files = context.plan.files
+    step = max(1, len(files) // 20)
+    for number, file in enumerate(files, 1):
+        context.hashes[file.source.path] = await context.digests.of(file.source)
+        if number % step == 0 or number == len(files):
+            context.progress(number, len(files), "files")

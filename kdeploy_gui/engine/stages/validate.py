@@ -1,0 +1,31 @@
+"""Readiness validation: every check runs; READY is bound to this boot, this kernel and this manifest."""
+
+from __future__ import annotations
+
+from kdeploy_gui.engine.checks import readiness_checks
+from kdeploy_gui.engine.context import Context
+from kdeploy_gui.errors import ReadinessError
+
+
+async def run(context: Context) -> None:
+    """Look at the machine again and mark it READY. Raises ReadinessError that names every failed check."""
+    target = await context.target()
+    connected = context.known
+    manifest = context.manifest()
+    facts = await target.facts(context.query)
+    states = await target.survey([each.path for each in manifest])
+    checks = readiness_checks(context.plan.validation, connected, facts, manifest, states)
+    for number, check in enumerate(checks, 1):
+        context.emit(check)
+        context.progress(number, len(checks), "checks", check.check)
+    failed = [f"{each.check}: {each.value}, allowed {each.limit}" for each in checks if not each.ok]
+    context.facts = facts
+    if failed:
+        await context.mark(False, "; ".join(failed))
+        raise ReadinessError(
+            "E-CHECK",
+            f"{len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}",
+            on_target="The files are deployed; the environment is not READY.",
+            checks="; ".join(failed),
+        )
+    await context.mark(True, f"all {len(checks)} checks passed in run {context.run}")

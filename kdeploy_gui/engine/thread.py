@@ -1,0 +1,51 @@
+"""The engine's own thread: an event loop that front ends of any kind reach through two calls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
+log = logging.getLogger(__name__)
+
+
+class EngineThread:
+    """A running event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._ready: Future[asyncio.AbstractEventLoop] = Future()
+        self._thread = threading.Thread(target=self._main, name="kdeploy-engine", daemon=True)
+        self._thread.start()
+        self._loop = self._ready.result()
+
+    def _main(self) -> None:
+        with asyncio.Runner() as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_exception)
+        self._stop = asyncio.Event()
+        self._ready.set_result(loop)
+        await self._stop.wait()
+
+    def start(self, work: Coroutine[Any, Any, Answer]) -> Future[Answer]:
+        """Run a coroutine on the engine's loop; cancelling the future cancels it there."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def ask(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Run a coroutine on the engine's loop and wait for its answer. Never call it from that loop."""
+        return self.start(work).result()
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+
+def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    log.warning("%s", context.get("message"), exc_info=context.get("exception"))
