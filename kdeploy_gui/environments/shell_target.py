@@ -1,0 +1,268 @@
+"""A target behind any POSIX shell (coreutils or busybox): the `Target` port on top of one verb, `run`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from kdeploy_gui import resources
+from kdeploy_gui.environments import tar_stream
+from kdeploy_gui.errors import ContentChanged, Evidence, KdeployError, TargetBusy, TargetError
+from kdeploy_gui.model.command import Command, Completed
+from kdeploy_gui.model.facts import Disk, Facts, FactsQuery
+from kdeploy_gui.model.files import Batch, FileKind, FileState
+from kdeploy_gui.ports import Content
+
+NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln", "df", "date", "id", "uname", "sync")
+"""Commands without which nothing can be deployed; busybox has all of them."""
+
+CLEAN = "The previous version is intact; temporary files were removed."
+UNKNOWN = "Not known: it is verified at the next contact."
+LOCKED = 75
+
+_SAID = (
+    ("No space left on device", "E-NOSPC", "no space is left"),
+    ("Disk quota exceeded", "E-NOSPC", "the disk quota is used up"),
+    ("Read-only file system", "E-ROFS", "the file system is read-only"),
+    ("Permission denied", "E-PERM", "permission was denied"),
+    ("Operation not permitted", "E-PERM", "the operation is not permitted"),
+    ("invalid user", "E-OWNER", "the owner does not exist there"),
+    ("unknown user", "E-OWNER", "the owner does not exist there"),
+    ("invalid group", "E-OWNER", "the group does not exist there"),
+    ("unknown group", "E-OWNER", "the group does not exist there"),
+    ("Not a directory", "E-NOTDIR", "a file stands where a folder is needed"),
+    ("File exists", "E-NOTDIR", "a file stands where a folder is needed"),
+    ("s a directory", "E-ISDIR", "a folder stands where the file shall be"),
+    ("omitting directory", "E-ISDIR", "a folder stands where the file shall be"),
+    ("Text file busy", "E-BUSY", "the file is in use"),
+    ("File name too long", "E-NAMETOOLONG", "a file name is too long"),
+)
+_DF = re.compile(r"\s(\d+)\s+(\d+)\s+(\d+)\s+(?:\d+%|-)\s+(/.*)$")
+
+
+class Shell(Protocol):
+    """Something that runs POSIX shell scripts on a machine."""
+
+    async def run(
+        self,
+        script: str,
+        arguments: Sequence[str] = (),
+        source: AsyncIterator[bytes] | None = None,
+        output: Callable[[bytes], None] | None = None,
+    ) -> Completed:
+        """Run a script with arguments, `source` on its stdin. Raises KdeployError only."""
+
+    async def close(self) -> None:
+        """Let go of it; never raises."""
+
+
+class ShellTarget:
+    """The `Target` port over a shell. Each verb is one command, so one round trip."""
+
+    def __init__(self, shell: Shell, content: Content) -> None:
+        self._shell = shell
+        self._content = content
+
+    async def facts(self, query: FactsQuery) -> Facts:
+        """See `Target.facts`. Raises TargetError E-TOOL-MISSING where commands that every deployment needs are gone."""
+        tools = tuple(dict.fromkeys((*NEEDED, *query.tools)))
+        before = time.time()
+        arguments = (str(len(tools)), *tools, *query.paths)
+        done = await self._shell.run(resources.text("remote/facts.sh"), arguments)
+        facts = parse_facts(done, (before + time.time()) / 2)
+        missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
+        if missing:
+            raise TargetError(
+                "E-TOOL-MISSING",
+                f"commands that every deployment needs are missing: {', '.join(missing)}",
+                on_target="Nothing was changed.",
+                tool=", ".join(missing),
+            )
+        return replace(facts, tools={tool: facts.tools.get(tool, "") for tool in query.tools})
+
+    async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:
+        """See `Target.survey`."""
+        listing = "".join(f"{path}\n" for path in paths).encode()
+        mode = "sweep" if sweep else "look"
+        done = await self._shell.run(resources.text("remote/survey.sh"), (mode,), _once(listing))
+        _refuse_locked(done)
+        if done.status != 0:
+            raise TargetError(
+                "E-COMMAND", "looking at the files failed", evidence=_evidence("survey", done), title="looking at files"
+            )
+        try:
+            found = parse_survey(done.text)
+        except ValueError as nonsense:
+            raise TargetError(
+                "E-SHELL",
+                f"the machine's answer about its files makes no sense: {nonsense}",
+                evidence=_evidence("survey", done),
+            ) from nonsense
+        return {path: found.get(path, FileState(path, FileKind.MISSING)) for path in paths}
+
+    async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
+        """See `Target.place`."""
+        token = f".kdeploy-{batch.run}-{secrets.token_hex(16)}.part"
+        places = tar_stream.folders(batch)
+        head = "".join(f"{line}\n" for line in (str(len(places)), *places)).encode()
+        source = self._stream(head, batch, token, progress)
+        done = await self._shell.run(resources.text("remote/place.sh"), (token,), source)
+        _refuse_locked(done)
+        if done.status != 0:
+            raise _refused(done, batch)
+
+    async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
+        """See `Target.execute`."""
+        run = self._shell.run(command.script, command.arguments, None, output)
+        if command.timeout is None:
+            return await run
+        try:
+            async with asyncio.timeout(command.timeout):
+                return await run
+        except TimeoutError as late:
+            raise TargetError(
+                "E-COMMAND",
+                f"{command.title} did not end within {command.timeout:.0f} s",
+                evidence=Evidence(command.title),
+                title=command.title,
+            ) from late
+
+    async def close(self) -> None:
+        """See `Target.close`."""
+        await self._shell.close()
+
+    async def _stream(
+        self, head: bytes, batch: Batch, token: str, progress: Callable[[int], None]
+    ) -> AsyncIterator[bytes]:
+        yield head
+        blocks = tar_stream.blocks(batch, token, self._content)
+        sent = 0
+        while block := await asyncio.to_thread(next, blocks, b""):
+            yield block
+            sent += len(block)
+            progress(min(sent, batch.size))
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def _evidence(title: str, done: Completed) -> Evidence:
+    return Evidence(title, done.status, done.error_text)
+
+
+def _refuse_locked(done: Completed) -> None:
+    if done.status == LOCKED:
+        raise TargetBusy(
+            "E-LOCKED", "another deployment is writing on this machine", on_target="Unchanged by this run."
+        )
+
+
+def _refused(done: Completed, batch: Batch) -> KdeployError:
+    evidence = _evidence("place files", done)
+    if done.status == 12:
+        return ContentChanged(
+            "E-HASH",
+            "other bytes arrived than were planned: " + "; ".join(done.error_text.splitlines()[:3]),
+            on_target=CLEAN,
+            evidence=evidence,
+        )
+    on_target = (
+        "Mixed: putting the previous version back failed; it is kept in folders named .kdeploy-*.part."
+        if done.status == 15
+        else CLEAN
+    )
+    place = tar_stream.folders(batch)[0]
+    last = done.error_text.splitlines()[-1] if done.error_text else f"exit status {done.status}"
+    for phrase, code, meaning in _SAID:
+        if phrase in done.error_text:
+            line = next(each for each in done.error_text.splitlines() if phrase in each)
+            return TargetError(code, f"{meaning}: {line}", path=place, on_target=on_target, evidence=evidence)
+    return TargetError("E-COMMAND", last, path=place, on_target=on_target, evidence=evidence, title="placing files")
+
+
+def parse_facts(done: Completed, now: float) -> Facts:
+    """Facts from the output of `facts.sh`; `now` is the workstation's time (s) in the middle of the round trip.
+
+    Raises TargetError E-SHELL where the machine has no POSIX shell worth the name.
+    """
+    said: dict[str, str] = {}
+    tools: dict[str, str] = {}
+    frames: dict[str, dict[str, str]] = {"disk": {}, "inodes": {}}
+    for line in done.text.split("\n"):
+        key, _, value = line.partition("\t")
+        name, _, rest = value.partition("\t")
+        if key == "tool":
+            tools[name] = rest
+        elif key in frames:
+            frames[key][name] = rest
+        else:
+            said[key] = value
+    if not said.get("kernel_release") or not said.get("home"):
+        raise TargetError(
+            "E-SHELL", "the machine did not answer as a POSIX shell does", evidence=_evidence("facts", done)
+        )
+    clock = _number(said.get("clock", ""))
+    return Facts(
+        kernel_release=said["kernel_release"],
+        kernel_build=said.get("kernel_build", ""),
+        machine=said.get("machine", ""),
+        boot_id=said.get("boot_id", ""),
+        os_id=said.get("os_id", ""),
+        os_version=said.get("os_version", ""),
+        os_name=said.get("os_name", ""),
+        memory_total=int(_number(said.get("memory_total_kib", ""))) * 1024,
+        memory_available=int(_number(said.get("memory_available_kib", ""))) * 1024,
+        load=_number(said.get("load", "")),
+        uptime=_number(said.get("uptime", "")),
+        clock_skew=round(clock + 0.5 - now, 1) if clock else 0.0,
+        uid=int(_number(said.get("uid", ""), -1)),
+        user=said.get("user", ""),
+        group=said.get("group", ""),
+        home=said["home"],
+        package_manager=said.get("package_manager", ""),
+        tools=tools,
+        disks={path: _disk(line, frames["inodes"].get(path, "")) for path, line in frames["disk"].items()},
+    )
+
+
+def _number(text: str, otherwise: float = 0.0) -> float:
+    try:
+        return float(text.split()[0])
+    except (ValueError, IndexError):
+        return otherwise
+
+
+def _disk(space: str, inodes: str) -> Disk:
+    blocks, nodes = _DF.search(space), _DF.search(inodes)
+    if blocks is None:
+        return Disk(0, 0)
+    return Disk(
+        free_bytes=int(blocks[3]) * 1024,
+        total_bytes=int(blocks[1]) * 1024,
+        free_inodes=int(nodes[3]) if nodes and int(nodes[1]) else None,
+        mount=blocks[4],
+    )
+
+
+def parse_survey(text: str) -> dict[str, FileState]:
+    """File states from the output of `survey.sh`. Raises ValueError where a line makes no sense."""
+    found: dict[str, FileState] = {}
+    for line in text.split("\n"):
+        match line.split("\t"):
+            case ["k", kind, path]:
+                found[path] = FileState(path, FileKind(kind))
+            case ["s", mode, size, owner, path] if path in found:
+                found[path] = replace(found[path], mode=int(mode, 8), size=int(size), owner=owner)
+            case _:
+                digest, _, path = line.removeprefix("\\").partition("  ")
+                if line.startswith("\\"):
+                    path = path.replace("\\\\", "\\")
+                if path in found:
+                    found[path] = replace(found[path], sha256=digest)
+    return found

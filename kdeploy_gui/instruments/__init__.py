@@ -1,0 +1,1 @@
+"""Kernel instruments: the catalogue, how to detect them and how to prove them."""

@@ -1,0 +1,56 @@
+# What stands at each path read from stdin: `k<TAB>kind<TAB>path`, `s<TAB>mode<TAB>size<TAB>owner<TAB>path` and the
+# lines of sha256sum. With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes.
+LC_ALL=C
+export LC_ALL
+state=${HOME:-}/.cache/kdeploy
+
+remove_leftovers() {
+    for record in "$state"/*.staging; do
+        [ -f "$record" ] || continue
+        while IFS= read -r folder; do
+            case $folder in
+                */.kdeploy-*.part) rm -rf -- "$folder" ;;
+            esac
+        done < "$record"
+        rm -f -- "$record"
+    done
+}
+
+if [ "$1" = sweep ] && [ -w "$state" ]; then
+    if command -v flock > /dev/null 2>&1; then
+        (flock -n 9 || exit 75; remove_leftovers) 9>> "$state/lock" || exit 75
+    else
+        remove_leftovers
+    fi
+fi
+
+look() {
+    [ $# -gt 0 ] || return 0
+    stat -c 's	%a	%s	%U:%G	%n' -- "$@"
+    sha256sum -- "$@"
+}
+
+set --
+while IFS= read -r path; do
+    if [ -L "$path" ]; then
+        kind=symlink
+    elif [ -f "$path" ]; then
+        kind=file
+    elif [ -d "$path" ]; then
+        kind=folder
+    elif [ -e "$path" ]; then
+        kind=other
+    else
+        kind=missing
+    fi
+    printf 'k\t%s\t%s\n' "$kind" "$path"
+    if [ "$kind" = file ]; then
+        set -- "$@" "$path"
+        if [ $# -ge 200 ]; then
+            look "$@"
+            set --
+        fi
+    fi
+done
+look "$@"
+exit 0

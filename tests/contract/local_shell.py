@@ -1,0 +1,67 @@
+"""A shell on this machine, so that the target's scripts meet dash, bash and busybox without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from kdeploy_gui.model.command import Completed
+
+
+class LocalShell:
+    """The `Shell` of `ShellTarget` with `interpreter` (for example `/bin/dash` or `busybox sh`) and its own HOME."""
+
+    def __init__(self, interpreter: Sequence[str], home: Path, path: str = os.defpath, umask: int = 0o022) -> None:
+        self._interpreter = interpreter
+        self._environment = {"HOME": str(home), "PATH": path}
+        self._umask = umask
+
+    async def run(
+        self,
+        script: str,
+        arguments: Sequence[str] = (),
+        source: AsyncIterator[bytes] | None = None,
+        output: Callable[[bytes], None] | None = None,
+    ) -> Completed:
+        """Run a script here."""
+        process = await asyncio.create_subprocess_exec(
+            *self._interpreter,
+            "-c",
+            script,
+            "kdeploy",
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment,
+            umask=self._umask,
+        )
+        assert process.stdin and process.stdout and process.stderr
+        reading = asyncio.gather(process.stdout.read(), process.stderr.read())
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                if source is not None:
+                    async for block in source:
+                        process.stdin.write(block)
+                        await process.stdin.drain()
+            process.stdin.close()
+            stdout, stderr = await reading
+            if output is not None:
+                output(stdout + stderr)
+            return Completed(await process.wait(), stdout, stderr)
+        except BaseException:
+            process.stdin.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await process.wait()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            await reading
+            raise
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,311 @@
+"""The contract of the `Target` port, held by every implementation of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from kdeploy_gui.environments.memory_target import MemoryMachine, MemoryTarget, StoredFile
+from kdeploy_gui.environments.shell_target import ShellTarget
+from kdeploy_gui.errors import ArtifactError, ContentChanged, TargetError
+from kdeploy_gui.model.command import Command
+from kdeploy_gui.model.facts import FactsQuery
+from kdeploy_gui.model.files import Batch, FileKind, ManifestEntry, Placement
+from kdeploy_gui.ports import Target
+from tests.contract.local_shell import LocalShell
+
+NASTY = (
+    "plain.sh",
+    "with space",
+    "-rf",
+    "quote'\"",
+    "$(touch boom)",
+    "ünïcode-漢",
+    "back\\slash",
+    "*",
+    "~",
+    "#hash",
+    "a;b&c|d",
+    "trailing ",
+    ".hidden",
+)
+
+
+class FolderContent:
+    """Bytes from a folder of this test."""
+
+    def digest(self, source: object) -> str:
+        raise NotImplementedError(source)
+
+    def read(self, path: str) -> Iterator[bytes]:
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise ArtifactError("E-SOURCE-MISSING", str(error), path=path) from error
+        yield from (data[at : at + 65536] for at in range(0, len(data), 65536))
+
+
+class Peer(Protocol):
+    """A target with a way to see and plant files there by other means."""
+
+    target: Target
+    root: str
+
+    def look(self, path: str) -> tuple[bytes, int]: ...
+
+    def plant(self, path: str, data: bytes, mode: int) -> None: ...
+
+    def leftovers(self) -> list[str]: ...
+
+
+class DiskPeer:
+    """A target whose files this test can reach on the disk."""
+
+    def __init__(self, target: Target, root: Path, home: Path) -> None:
+        self.target = target
+        self.root = str(root)
+        self._home = home
+
+    def look(self, path: str) -> tuple[bytes, int]:
+        return Path(path).read_bytes(), stat.S_IMODE(Path(path).stat().st_mode)
+
+    def plant(self, path: str, data: bytes, mode: int) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(data)
+        Path(path).chmod(mode)
+
+    def leftovers(self) -> list[str]:
+        inside = [str(each) for each in Path(self.root).rglob(".kdeploy-*")]
+        return inside + [str(each) for each in (self._home / ".cache/kdeploy").glob("*.staging")]
+
+
+class MemoryPeer:
+    """A memory machine."""
+
+    def __init__(self) -> None:
+        self.machine = MemoryMachine(tools={"sh": "/bin/sh"})
+        self.target: Target = MemoryTarget(self.machine, FolderContent())
+        self.root = "/srv"
+
+    def look(self, path: str) -> tuple[bytes, int]:
+        stored = self.machine.files[path]
+        return stored.data, stored.mode
+
+    def plant(self, path: str, data: bytes, mode: int) -> None:
+        self.machine.files[path] = StoredFile(data, mode, "root:root")
+
+    def leftovers(self) -> list[str]:
+        return [path for path in self.machine.files if ".kdeploy-" in path]
+
+
+def busybox_path(folder: Path) -> str:
+    """A PATH in which every command is busybox."""
+    folder.mkdir()
+    busybox = shutil.which("busybox")
+    assert busybox
+    for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():  # noqa: S603
+        (folder / applet).symlink_to(busybox)
+    return str(folder)
+
+
+KINDS = ("memory", "dash", "bash", "busybox", "sshd")
+
+
+@pytest.fixture(params=KINDS)
+async def peer(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Peer]:
+    """Each implementation in turn."""
+    root, home = tmp_path / "root", tmp_path / "home"
+    root.mkdir()
+    home.mkdir()
+    match request.param:
+        case "memory":
+            yield MemoryPeer()
+        case "sshd":
+            sshd = request.getfixturevalue("sshd")
+            async with sshd.target(FolderContent()) as (target, remote_home):
+                yield DiskPeer(target, root, remote_home)
+        case "busybox":
+            shell = LocalShell((shutil.which("busybox") or "busybox", "sh"), home, busybox_path(tmp_path / "bin"))
+            yield DiskPeer(ShellTarget(shell, FolderContent()), root, home)
+        case name:
+            yield DiskPeer(ShellTarget(LocalShell((f"/bin/{name}",), home), FolderContent()), root, home)
+
+
+def placement(folder: Path, path: str, data: bytes, mode: int = 0o644) -> Placement:
+    """A placement whose bytes lie in `folder`."""
+    source = folder / hashlib.sha256(path.encode()).hexdigest()
+    source.write_bytes(data)
+    return Placement(ManifestEntry(path, hashlib.sha256(data).hexdigest(), mode, "", len(data)), str(source))
+
+
+def ignore(_: int) -> None:
+    """Progress that nobody looks at."""
+
+
+async def test_facts_tell_kernel_home_and_asked_tools(peer: Peer) -> None:
+    facts = await peer.target.facts(FactsQuery(("sh", "no-such-command"), (peer.root, f"{peer.root}/not/there")))
+    assert facts.kernel_release
+    assert facts.boot_id
+    assert facts.home.startswith("/")
+    assert facts.memory_available > 0
+    assert facts.uid >= 0
+    assert facts.tools["sh"]
+    assert facts.tools["no-such-command"] == ""
+    assert set(facts.tools) == {"sh", "no-such-command"}
+    assert facts.disks[peer.root].free_bytes > 0
+    assert facts.disks[f"{peer.root}/not/there"].free_bytes > 0
+    assert abs(facts.clock_skew) < 5
+
+
+async def test_a_missing_path_is_missing(peer: Peer) -> None:
+    states = await peer.target.survey([f"{peer.root}/none"])
+    assert states[f"{peer.root}/none"].kind is FileKind.MISSING
+
+
+async def test_placed_files_are_as_declared(peer: Peer, tmp_path: Path) -> None:
+    items = [
+        placement(tmp_path, f"{peer.root}/suite dir/{name}", f"content of {name}".encode() * 50, 0o750 + at % 6)
+        for at, name in enumerate(NASTY)
+    ]
+    sent: list[int] = []
+    batch = Batch(7, tuple(items))
+    await peer.target.place(batch, sent.append)
+    for item in items:
+        data, mode = peer.look(item.entry.path)
+        assert data == Path(item.source).read_bytes()
+        assert mode == item.entry.mode
+    states = await peer.target.survey([each.entry.path for each in items])
+    assert [each.entry.differences(states[each.entry.path]) for each in items] == [()] * len(items)
+    assert sent == sorted(sent)
+    assert sent[-1] == batch.size
+    assert peer.leftovers() == []
+
+
+async def test_an_old_version_is_replaced_and_neighbours_stay(peer: Peer, tmp_path: Path) -> None:
+    peer.plant(f"{peer.root}/a/tool", b"old", 0o600)
+    peer.plant(f"{peer.root}/a/neighbour", b"mine", 0o640)
+    await peer.target.place(Batch(1, (placement(tmp_path, f"{peer.root}/a/tool", b"new", 0o755),)), ignore)
+    assert peer.look(f"{peer.root}/a/tool") == (b"new", 0o755)
+    assert peer.look(f"{peer.root}/a/neighbour") == (b"mine", 0o640)
+    assert peer.leftovers() == []
+
+
+async def test_a_set_that_cannot_be_completed_changes_nothing(peer: Peer, tmp_path: Path) -> None:
+    peer.plant(f"{peer.root}/a/first", b"old", 0o600)
+    peer.plant(f"{peer.root}/b/second/inside", b"a folder stands here", 0o644)
+    items = (
+        placement(tmp_path, f"{peer.root}/a/first", b"new"),
+        placement(tmp_path, f"{peer.root}/a/fresh", b"new"),
+        placement(tmp_path, f"{peer.root}/b/second", b"new"),
+    )
+    with pytest.raises(TargetError) as caught:
+        await peer.target.place(Batch(1, items), ignore)
+    assert caught.value.code == "E-ISDIR", caught.value.evidence
+    assert peer.look(f"{peer.root}/a/first") == (b"old", 0o600)
+    states = await peer.target.survey([f"{peer.root}/a/fresh", f"{peer.root}/b/second/inside"])
+    assert states[f"{peer.root}/a/fresh"].kind is FileKind.MISSING
+    assert states[f"{peer.root}/b/second/inside"].kind is FileKind.FILE
+    assert peer.leftovers() == []
+
+
+@pytest.mark.parametrize("change", [b"", b"othr", b"longer than planned", b"x" * 300_000])
+async def test_content_that_changed_meanwhile_is_refused(peer: Peer, tmp_path: Path, change: bytes) -> None:
+    peer.plant(f"{peer.root}/a/file", b"old", 0o600)
+    item = placement(tmp_path, f"{peer.root}/a/file", b"plan")
+    Path(item.source).write_bytes(change)
+    with pytest.raises(ContentChanged):
+        await peer.target.place(Batch(1, (item,)), ignore)
+    assert peer.look(f"{peer.root}/a/file") == (b"old", 0o600)
+    assert peer.leftovers() == []
+
+
+async def test_a_wrong_hash_is_found_on_the_target(peer: Peer, tmp_path: Path) -> None:
+    item = placement(tmp_path, f"{peer.root}/a/file", b"plan")
+    lying = dataclasses.replace(item, entry=dataclasses.replace(item.entry, sha256="0" * 64))
+    with pytest.raises(ContentChanged):
+        await peer.target.place(Batch(1, (lying,)), ignore)
+    assert (await peer.target.survey([item.entry.path]))[item.entry.path].kind is FileKind.MISSING
+    assert peer.leftovers() == []
+
+
+async def test_modes_alone_are_mended_without_sending(peer: Peer, tmp_path: Path) -> None:
+    peer.plant(f"{peer.root}/a/file", b"same", 0o600)
+    entry = placement(tmp_path, f"{peer.root}/a/file", b"same", 0o4755).entry
+    await peer.target.place(Batch(1, (), (entry,)), ignore)
+    assert peer.look(entry.path) == (b"same", 0o4755)
+    assert peer.leftovers() == []
+
+
+async def test_many_files_in_many_folders(peer: Peer, tmp_path: Path) -> None:
+    items = tuple(
+        placement(tmp_path, f"{peer.root}/deep/{at % 7}/x/{at}", str(at).encode(), 0o640 + at % 2) for at in range(450)
+    )
+    await peer.target.place(Batch(3, items), ignore)
+    states = await peer.target.survey([each.entry.path for each in items])
+    assert all(not each.entry.differences(states[each.entry.path]) for each in items)
+    assert peer.leftovers() == []
+
+
+async def test_an_empty_file_is_a_file(peer: Peer, tmp_path: Path) -> None:
+    item = placement(tmp_path, f"{peer.root}/empty", b"", 0o600)
+    await peer.target.place(Batch(1, (item,)), ignore)
+    assert peer.look(item.entry.path) == (b"", 0o600)
+
+
+async def test_commands_end_with_their_status_and_output(peer: Peer) -> None:
+    if isinstance(peer, MemoryPeer):
+        pytest.skip("a memory machine runs no commands")
+    heard: list[bytes] = []
+    command = Command('printf "%s|" "$@"; echo to-stderr >&2; exit 7', NASTY, title="argument test")
+    done = await peer.target.execute(command, heard.append)
+    assert done.status == 7
+    assert done.text == "".join(f"{each}|" for each in NASTY)
+    assert done.error_text == "to-stderr"
+    assert b"to-stderr" in b"".join(heard)
+
+
+async def test_a_command_that_reads_nothing_gets_its_answer_through(peer: Peer) -> None:
+    if isinstance(peer, MemoryPeer):
+        pytest.skip("a memory machine runs no commands")
+    done = await peer.target.execute(Command("head -c 1000000 /dev/zero", title="output test"))
+    assert done.stdout == bytes(1_000_000)
+
+
+async def test_links_folders_and_devices_are_named_as_such(peer: Peer) -> None:
+    if isinstance(peer, MemoryPeer):
+        pytest.skip("a memory machine has neither links nor devices")
+    root = Path(peer.root)
+    (root / "link").symlink_to("/etc/hostname")
+    (root / "folder").mkdir()
+    os.mkfifo(root / "pipe")
+    states = await peer.target.survey([f"{peer.root}/{name}" for name in ("link", "folder", "pipe")])
+    kinds = [states[f"{peer.root}/{name}"].kind for name in ("link", "folder", "pipe")]
+    assert kinds == [FileKind.SYMLINK, FileKind.FOLDER, FileKind.OTHER]
+
+
+async def test_what_a_killed_deployment_left_is_swept(peer: Peer) -> None:
+    if isinstance(peer, MemoryPeer):
+        pytest.skip("a memory machine keeps nothing of what failed")
+    staging = Path(peer.root) / ".kdeploy-3-0123.part"
+    staging.mkdir()
+    innocent = Path(peer.root) / "innocent"
+    innocent.mkdir()
+    facts = await peer.target.facts(FactsQuery())
+    records = Path(facts.home) / ".cache/kdeploy"
+    records.mkdir(parents=True, exist_ok=True)
+    (records / "left.staging").write_text(f"{staging}\n{innocent}\n")
+    await peer.target.survey([f"{peer.root}/x"])
+    assert staging.exists()
+    await peer.target.survey([f"{peer.root}/x"], sweep=True)
+    assert not staging.exists()
+    assert innocent.exists()
+    assert peer.leftovers() == []
