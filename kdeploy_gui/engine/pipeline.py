@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.retry import wait_before
 from kdeploy_gui.engine.stages import STAGES
-from kdeploy_gui.errors import Category, Evidence, KdeployError, NetworkError
+from kdeploy_gui.errors import Cancelled, Category, Evidence, KdeployError, NetworkError
 from kdeploy_gui.model.event import (
     Body,
     EnvironmentFinished,
@@ -100,15 +100,14 @@ class Pipeline:
 
     def _cancelled(self) -> Failure:
         stage = self._stage
-        where = f"in {stage.label}" if stage else "before it started"
         untouched = stage in {None, Stage.PREPARING, Stage.CONNECTING}
-        return Failure(
-            code="E-CANCELLED",
-            category=Category.CANCELLED,
-            message=f"cancelled {where}",
-            where=Place(self._context.environment.name, stage.value if stage else ""),
+        error = Cancelled(
+            "E-CANCELLED",
+            f"cancelled in stage {stage.label}" if stage else "cancelled before it started",
             on_target="Nothing was sent." if untouched else "Every file is the previous or the new one, none is torn.",
         )
+        context = self._context
+        return failure_of(error, context.ports.remedies, context.environment.name, stage.value if stage else "")
 
     async def _run_stage(self, stage: Stage, work: Callable[[Context], Awaitable[None]]) -> None:
         clock = self._context.ports.clock

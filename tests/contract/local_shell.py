@@ -39,7 +39,9 @@ class LocalShell:
             env=self._environment,
             umask=self._umask,
         )
-        assert process.stdin and process.stdout and process.stderr
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
         reading = asyncio.gather(process.stdout.read(), process.stderr.read())
         try:
             with suppress(BrokenPipeError, ConnectionResetError):

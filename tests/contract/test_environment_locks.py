@@ -34,6 +34,20 @@ async def hold_once(locks: EnvironmentLocks, environment: str, told: list[str], 
         entered.set()
 
 
+async def until_told(told: list[str]) -> None:
+    async with asyncio.timeout(5):
+        while not told:
+            await asyncio.sleep(0)
+
+
+def overwrite(path: Path) -> None:
+    path.write_text("")
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 async def test_a_free_lock_is_had_at_once(locks: EnvironmentLocks) -> None:
     for _ in range(3):
         async with locks.hold("board-a", 1, nobody), locks.hold("board-b", 1, nobody):
@@ -70,8 +84,7 @@ async def test_a_cancelled_wait_leaves_no_lock(locks: EnvironmentLocks) -> None:
     told: list[str] = []
     async with locks.hold("board-a", 41, nobody):
         second = asyncio.create_task(hold_once(locks, "board-a", told, asyncio.Event()))
-        while not told:
-            await asyncio.sleep(0)
+        await until_told(told)
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
@@ -151,12 +164,12 @@ async def test_lock_files_are_private(locks: EnvironmentLocks, folder: Path) -> 
             pass
     finally:
         os.umask(before)
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE((folder / "board-a.lock").stat().st_mode) == 0o600
+    assert mode_of(folder) == 0o700
+    assert mode_of(folder / "board-a.lock") == 0o600
 
 
 async def test_a_lock_file_that_cannot_be_made_is_explained(folder: Path) -> None:
-    folder.write_text("")
+    overwrite(folder)
 
     with pytest.raises(LocalError) as caught:
         async with FileEnvironmentLocks(folder).hold("board-a", 1, nobody):
@@ -168,9 +181,8 @@ async def test_a_lock_file_that_cannot_be_made_is_explained(folder: Path) -> Non
 async def test_a_lock_that_nobody_signed_is_waited_for(locks: EnvironmentLocks, folder: Path) -> None:
     told: list[str] = []
     async with locks.hold("board-a", 41, nobody):
-        (folder / "board-a.lock").write_text("")
+        overwrite(folder / "board-a.lock")
         second = asyncio.create_task(hold_once(locks, "board-a", told, asyncio.Event()))
-        while not told:
-            await asyncio.sleep(0)
+        await until_told(told)
     await second
     assert told == ["locked by another run"]

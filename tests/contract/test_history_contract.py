@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from kdeploy_gui.history import open_history
 from kdeploy_gui.history.memory import MemoryEventLog, MemoryOutputStore, MemoryReadinessLog, MemoryRunControl
 from kdeploy_gui.model.event import (
+    Body,
     EnvironmentFinished,
     Event,
     OutputAppended,
@@ -76,7 +77,7 @@ def test_appending_nothing_is_fine(ports: Ports) -> None:
 def test_a_list_of_runs_shows_how_they_are(ports: Ports) -> None:
     run = run_of(ports.log, "board-a", "board-b")
     later = START + timedelta(seconds=9)
-    bodies = [ReadinessChanged(True, ""), EnvironmentFinished(Status.COMPLETED, True)]
+    bodies: list[Body] = [ReadinessChanged(True, ""), EnvironmentFinished(Status.COMPLETED, True)]
     ports.log.append(
         [Event(seq=seq, time=later, run=run, body=body, environment="board-b") for seq, body in enumerate(bodies, 2)]
     )
@@ -136,9 +137,9 @@ def test_only_a_living_run_can_be_asked_to_cancel(ports: Ports) -> None:
     assert ports.control.cancel_requested(run) is None
     assert not ports.control.request_cancel(run + 1, ["board-a"])
     assert ports.control.request_cancel(run, ["board-a"])
-    assert ports.control.cancel_requested(run) == {"board-a"}
+    assert ports.control.cancel_requested(run) == frozenset({"board-a"})
     assert ports.control.request_cancel(run, ["board-b", "board-a"])
-    assert ports.control.cancel_requested(run) == {"board-a", "board-b"}
+    assert ports.control.cancel_requested(run) == frozenset({"board-a", "board-b"})
     assert ports.control.request_cancel(run)
     assert ports.control.cancel_requested(run) == frozenset()
     assert ports.control.request_cancel(run, ["board-c"])

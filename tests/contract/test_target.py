@@ -16,6 +16,7 @@ import pytest
 
 from kdeploy_gui.environments.memory_target import MemoryMachine, MemoryTarget, StoredFile
 from kdeploy_gui.environments.shell_target import ShellTarget
+from kdeploy_gui.environments.ssh_host import SshConnector
 from kdeploy_gui.errors import ArtifactError, ContentChanged, TargetError
 from kdeploy_gui.model.command import Command
 from kdeploy_gui.model.facts import FactsQuery
@@ -52,6 +53,13 @@ class FolderContent:
         except OSError as error:
             raise ArtifactError("E-SOURCE-MISSING", str(error), path=path) from error
         yield from (data[at : at + 65536] for at in range(0, len(data), 65536))
+
+
+class NoSecrets:
+    """A keyring that nobody should need."""
+
+    def get(self, name: str) -> str:
+        raise NotImplementedError(name)
 
 
 class Peer(Protocol):
@@ -112,7 +120,7 @@ def busybox_path(folder: Path) -> str:
     folder.mkdir()
     busybox = shutil.which("busybox")
     assert busybox
-    for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():  # noqa: S603
+    for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
         (folder / applet).symlink_to(busybox)
     return str(folder)
 
@@ -131,8 +139,9 @@ async def peer(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             yield MemoryPeer()
         case "sshd":
             sshd = request.getfixturevalue("sshd")
-            async with sshd.target(FolderContent()) as (target, remote_home):
-                yield DiskPeer(target, root, remote_home)
+            target = await SshConnector(FolderContent(), NoSecrets(), lambda name: None).connect(sshd.environment())
+            yield DiskPeer(target, root, sshd.home())
+            await target.close()
         case "busybox":
             shell = LocalShell((shutil.which("busybox") or "busybox", "sh"), home, busybox_path(tmp_path / "bin"))
             yield DiskPeer(ShellTarget(shell, FolderContent()), root, home)

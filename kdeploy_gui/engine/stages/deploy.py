@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from kdeploy_gui.engine.context import Context
-from kdeploy_gui.errors import TargetError
+from kdeploy_gui.errors import PlanError, TargetError
 from kdeploy_gui.model.event import FileDone
 from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, same_owner
 
@@ -21,6 +22,7 @@ async def run(context: Context) -> None:
     """Bring the plan's files onto the target."""
     target = await context.target()
     placements = context.placements()
+    _refuse_duplicates(placements)
     states = await target.survey([each.entry.path for each in placements], sweep=True)
     for state in states.values():
         _refuse(state)
@@ -63,6 +65,13 @@ def changes(run: int, placements: tuple[Placement, ...], states: Mapping[str, Fi
 
 def _attributes_match(entry: ManifestEntry, state: FileState) -> bool:
     return state.mode == entry.mode and same_owner(entry.owner, state.owner)
+
+
+def _refuse_duplicates(placements: tuple[Placement, ...]) -> None:
+    """Targets below `~` and absolute ones may meet; that shows only when the home folder is known."""
+    for path, times in Counter(each.entry.path for each in placements).items():
+        if times > 1:
+            raise PlanError("E-TARGET-TWICE", f"{times} files of the plan go to {path}", path=path, on_target=UNCHANGED)
 
 
 def _refuse(state: FileState) -> None:

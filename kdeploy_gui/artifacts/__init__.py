@@ -1,0 +1,1 @@
+"""Local files of plans: what a `source` stands for, and its bytes."""

@@ -1,0 +1,234 @@
+"""What the `source` of an artifact stands for on this workstation: files, in a fixed order."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import translate
+from pathlib import Path
+
+from kdeploy_gui.model.plan import Artifact, ListedFile, Listing, SourceFile
+from kdeploy_gui.model.problem import Problem, did_you_mean
+from kdeploy_gui.model.text import is_control, printable
+
+REPORTED = 10
+"""Files of one artifact that are named with their mistake; the rest is counted."""
+
+_MAGIC = re.compile(r"[*?[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Listings by the artifact's index; an artifact whose source has a problem has none."""
+
+    listings: Mapping[int, Listing] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+class SourceError(Exception):
+    """One mistake in a source, in words."""
+
+
+def list_sources(artifacts: Sequence[Artifact], folder: Path) -> Listed:
+    """Expand every source relative to `folder` (the plan's). Blocks. Artifacts without a source are passed over."""
+    listings: dict[int, Listing] = {}
+    problems: list[Problem] = []
+    for index, artifact in enumerate(artifacts):
+        if not artifact.source:
+            continue
+        listing, mistakes = _listing(artifact.source, folder)
+        if mistakes:
+            problems.extend(Problem(each, f"artifacts[{index}].source") for each in _at_most(mistakes, REPORTED))
+        else:
+            listings[index] = listing
+    return Listed(listings, tuple(problems))
+
+
+def _at_most(mistakes: Sequence[str], limit: int) -> Iterator[str]:
+    yield from mistakes[:limit]
+    if len(mistakes) > limit:
+        yield f"{len(mistakes) - limit} more files have mistakes of this kind"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A path to look at, and its name below the target folder."""
+
+    path: str
+    name: str
+
+
+def _listing(source: str, folder: Path) -> tuple[Listing, list[str]]:
+    start = os.path.normpath(os.path.join(folder.absolute(), os.path.expanduser(source)))
+    if source.endswith("/"):
+        start += "/"
+    try:
+        if os.path.lexists(start) or not _MAGIC.search(source):
+            is_folder = _is_folder(start, source, folder)
+            found = list(_tree(start)) if is_folder else [_Found(start, os.path.basename(start))]
+        else:
+            is_folder = False
+            found = list(_matches(start))
+    except SourceError as error:
+        return Listing(), [str(error)]
+    if not found:
+        what = "the folder holds no files" if is_folder else f"'{printable(source)}' matches no files"
+        return Listing(), [what]
+    files: list[ListedFile] = []
+    mistakes: list[str] = []
+    for each in found:
+        try:
+            files.append(ListedFile(_source_file(each.path, folder), each.name))
+        except SourceError as error:
+            mistakes.append(str(error))
+    return Listing(tuple(files), is_folder), mistakes
+
+
+def _is_folder(start: str, source: str, folder: Path) -> bool:
+    """Whether a source without wildcards is a folder. Raises SourceError if it is not there."""
+    try:
+        is_folder = stat.S_ISDIR(os.stat(start).st_mode)
+    except FileNotFoundError:
+        raise SourceError(_missing(start, folder)) from None
+    except NotADirectoryError:
+        raise SourceError(f"'{printable(source)}' is a file, not a folder: write it without the last slash") from None
+    except OSError as error:
+        raise SourceError(f"'{printable(source)}' cannot be read: {error.strerror}") from None
+    return is_folder
+
+
+def _missing(start: str, folder: Path) -> str:
+    """What is missing of a path, with the nearest name beside its first missing part."""
+    if os.path.islink(start):
+        return f"'{_shown(start, folder)}' is a link to something that does not exist"
+    path = os.path.normpath(start)
+    while not os.path.lexists(os.path.dirname(path)):
+        path = os.path.dirname(path)
+    parent, name = os.path.split(path)
+    near = did_you_mean(name, _names(parent))
+    return f"'{_shown(path, folder)}' does not exist{near}"
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """A folder's entries by name. Raises SourceError."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda each: each.name)
+    except OSError as error:
+        raise SourceError(f"folder '{printable(folder)}' cannot be read: {error.strerror}") from None
+
+
+def _tree(start: str) -> Iterator[_Found]:
+    """Everything below a folder that is not a folder itself; links to folders are left to the caller to refuse."""
+    waiting = [(start.rstrip("/") or "/", "")]
+    while waiting:
+        folder, prefix = waiting.pop()
+        inner: list[tuple[str, str]] = []
+        for entry in _entries(folder):
+            if entry.is_dir(follow_symlinks=False):
+                inner.append((entry.path, f"{prefix}{entry.name}/"))
+            else:
+                yield _Found(entry.path, prefix + entry.name)
+        waiting.extend(reversed(inner))
+
+
+def _matches(start: str) -> Iterator[_Found]:
+    """Files that match a pattern. Names are flat, or relative to the folder before the first `**`."""
+    parts = start.split("/")
+    first = next(index for index, part in enumerate(parts) if _MAGIC.search(part))
+    fixed = "/".join(parts[:first]) or "/"
+    keep = "**" in parts
+    root = "/".join(parts[: parts.index("**")]) if keep else ""
+    depth = root.count("/") + 1
+    for path in _expand(fixed, parts[first:]):
+        pieces = path.split("/")
+        yield _Found(path, "/".join(pieces[depth:]) if keep else pieces[-1])
+
+
+def _expand(folder: str, parts: Sequence[str]) -> Iterator[str]:
+    """Paths below `folder` that match all `parts` and are no folders."""
+    part, rest = parts[0], parts[1:]
+    if part == "**":
+        yield from _expand_deep(folder, rest or ["*"])
+    elif not rest:
+        yield from (each.path for each in _matching(folder, part) if not each.is_dir())
+    elif _MAGIC.search(part):
+        for entry in _matching(folder, part):
+            if entry.is_dir():
+                yield from _expand(entry.path, rest)
+    elif os.path.isdir(inner := f"{folder.rstrip('/')}/{part}"):
+        yield from _expand(inner, rest)
+
+
+def _expand_deep(folder: str, rest: Sequence[str]) -> Iterator[str]:
+    """`**`: this folder and all below it, without hidden ones and without links."""
+    if rest[0] == "**":
+        rest = rest[1:] or ["*"]
+    yield from _expand(folder, rest)
+    for entry in _entries(folder):
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+            yield from _expand_deep(entry.path, rest)
+
+
+def _matching(folder: str, part: str) -> Iterable[os.DirEntry[str]]:
+    """Entries whose name matches; hidden ones only where the pattern itself starts with a dot."""
+    if not os.path.isdir(folder):
+        return []
+    wanted = re.compile(translate(part)).match
+    hidden = part.startswith(".")
+    return [each for each in _entries(folder) if wanted(each.name) and (hidden or not each.name.startswith("."))]
+
+
+def _source_file(path: str, folder: Path) -> SourceFile:
+    """A regular file that can be read. Raises SourceError for anything else."""
+    relative = _relative(path, folder)
+    try:
+        path.encode()
+        state = os.stat(path)
+    except UnicodeEncodeError:
+        mistake = "has a name that is not UTF-8: rename it"
+    except FileNotFoundError:
+        mistake = "is a link to something that does not exist"
+    except OSError as error:
+        mistake = f"cannot be read: {error.strerror}"
+    else:
+        mistake = _unfit(path, state.st_mode)
+        if not mistake:
+            return SourceFile(path, relative, state.st_size)
+    raise SourceError(f"'{printable(relative)}' {mistake}")
+
+
+def _unfit(path: str, mode: int) -> str:
+    if not path.isprintable() and any(is_control(each) for each in path):
+        return "has control characters in its name: rename it"
+    if stat.S_ISDIR(mode):
+        return "is a link to a folder, which is not followed: list that folder as an artifact of its own"
+    if not stat.S_ISREG(mode):
+        return f"is {_kind(mode)}, not a file"
+    if not os.access(path, os.R_OK, effective_ids=True):
+        return "cannot be read: permission denied"
+    return ""
+
+
+def _kind(mode: int) -> str:
+    kinds = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"))
+    return next((name for test, name in kinds if test(mode)), "a block device")
+
+
+def _relative(path: str, folder: Path) -> str:
+    """The path below the plan's folder; an absolute path for what lies elsewhere."""
+    return path.removeprefix(f"{folder.absolute()}/")
+
+
+def _shown(path: str, folder: Path) -> str:
+    return printable(_relative(path, folder))

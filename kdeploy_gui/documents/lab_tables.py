@@ -1,0 +1,142 @@
+"""lab.toml as it is written: its tables and their keys."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from kdeploy_gui.documents.field_types import Text, matching, one_of, shown, text
+from kdeploy_gui.documents.tables import Table
+from kdeploy_gui.model.environment import Become, Kind
+
+NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
+FINGERPRINT = r"SHA256:[A-Za-z0-9+/]{43}"
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}", re.ASCII)
+_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]{1,32})?", re.ASCII)
+
+
+class Snapshot(StrEnum):
+    """When a guest's snapshot is taken."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
+def host(value: str) -> str:
+    """A host name, an IPv4 or an IPv6 address; never an option or a shell expression."""
+    if _HOST_NAME.fullmatch(value):
+        return value
+    try:
+        if _ADDRESS.fullmatch(value):
+            ipaddress.ip_address(value)
+            return value
+    except ValueError:
+        pass
+    raise ValueError(f"must be a host name or an address (the port is a key of its own), not {shown(value)}")
+
+
+def group(value: str) -> str:
+    """A path of folders in the tree of environments."""
+    text(value)
+    parts = value.split("/")
+    if any(part.strip() != part or part in {"", ".", ".."} for part in parts):
+        raise ValueError(f'must be a path such as "rack-1/left", not {shown(value)}')
+    return value
+
+
+def become(value: object) -> Become:
+    """How root is reached."""
+    choice = one_of(Become)(value)
+    if choice is not Become.NONE:
+        raise ValueError(f"{shown(value)} is not supported yet: log in as root, or as a user who may do what is needed")
+    return choice
+
+
+def jump(value: str) -> str:
+    """The name of another environment."""
+    if "@" in value or ":" in value:
+        raise ValueError(
+            f"as user@host:port is not supported yet: name another environment of this file, not {shown(value)}"
+        )
+    return matching(NAME, "the name of another environment")(value)
+
+
+def host_keys(value: object) -> list[str]:
+    """One fingerprint or several."""
+    keys = [value] if isinstance(value, str) else value
+    if not isinstance(keys, list) or not keys:
+        raise ValueError(f'must be a fingerprint such as "SHA256:..." or an array of them, not {shown(value)}')
+    for key in keys:
+        if not isinstance(key, str) or not re.fullmatch(FINGERPRINT, key):
+            raise ValueError(f'must be "SHA256:" and 43 characters, as "ssh-keygen -l" prints it, not {shown(key)}')
+    return keys
+
+
+NameField = Annotated[str, AfterValidator(matching(NAME, "1 to 64 of a-z, 0-9, dot, _ and -, not starting with . _ -"))]
+Tag = Annotated[
+    str, AfterValidator(matching(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}", "a word of letters, digits, . _ : + -"))
+]
+User = Annotated[str, AfterValidator(matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?", "a user's name"))]
+
+
+Group = Annotated[str, AfterValidator(group)]
+Host = Annotated[str, AfterValidator(host)]
+Jump = Annotated[str, AfterValidator(jump)]
+KindField = Annotated[Kind, BeforeValidator(one_of(Kind))]
+BecomeField = Annotated[Become, BeforeValidator(become)]
+HostKeys = Annotated[list[str], BeforeValidator(host_keys)]
+SnapshotField = Annotated[Snapshot, BeforeValidator(one_of(Snapshot))]
+
+
+class PowerTable(Table):
+    """`[environment.power]`."""
+
+    on: Text = ""
+    off: Text = ""
+
+
+class KernelTable(Table):
+    """`[[environment.kernel]]`."""
+
+    mandatory: ClassVar[tuple[str, ...]] = ("name", "image")
+
+    name: Text = ""
+    image: Text = ""
+    initrd: Text = ""
+    cmdline: Text = ""
+
+
+class EnvironmentTable(Table):
+    """`[[environment]]`."""
+
+    mandatory: ClassVar[tuple[str, ...]] = ("name",)
+
+    name: NameField = ""
+    kind: KindField = Kind.BOARD
+    group: Group = ""
+    tags: list[Tag] = Field(default_factory=list)
+    host: Host = ""
+    port: int = Field(default=22, ge=1, le=65535)
+    user: User = "root"
+    identity_file: Text = ""
+    credential: Text = ""
+    jump: Jump = ""
+    become: BecomeField = Become.NONE
+    host_key: HostKeys = Field(default_factory=list)
+    power: PowerTable = PowerTable()
+    uri: Text = ""
+    domain: Text = ""
+    autostart: bool = False
+    snapshot: SnapshotField = Snapshot.AUTO
+    kernel: list[KernelTable] = Field(default_factory=list)
+
+
+class LabTable(Table):
+    """The whole file."""
+
+    environment: list[EnvironmentTable] = Field(default_factory=list)

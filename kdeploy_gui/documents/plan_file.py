@@ -1,0 +1,215 @@
+"""plan.toml -> PlanDraft, with every mistake that the file alone can show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kdeploy_gui.documents.plan_tables import ArtifactTable, DependencyTable, InstrumentationTable, PlanTable
+from kdeploy_gui.documents.positions import Outline, field_path
+from kdeploy_gui.documents.tables import check
+from kdeploy_gui.documents.toml_source import load
+from kdeploy_gui.model.plan import (
+    Artifact,
+    Backoff,
+    Dependency,
+    Instrumentation,
+    PlanDraft,
+    Policy,
+    Validation,
+)
+from kdeploy_gui.model.problem import Problem, did_you_mean
+from kdeploy_gui.model.text import printable
+from kdeploy_gui.ports import Instruments
+
+PACKAGE_MANAGERS = ("apk", "apt", "dnf", "opkg", "pacman", "yum", "zypper")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """A plan file as read. With problems the draft must not be run: what is wrong was left out of it, empty, so that
+    the checks that need more than the file can go on; it is None when nothing could be read at all.
+
+    `notices` are worth telling but stop nothing.
+    """
+
+    path: str
+    draft: PlanDraft | None = None
+    problems: tuple[Problem, ...] = ()
+    notices: tuple[Problem, ...] = ()
+    outline: Outline = field(default_factory=Outline)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that sources are relative to."""
+        return Path(self.path).absolute().parent
+
+    def with_found(self, found: Iterable[Problem]) -> tuple[Problem, ...]:
+        """This file's problems together with those that later checks found, with lines, in the order of the file.
+
+        What merely follows from a problem of the file itself is left out.
+        """
+        later = [each for each in found if not any(_follows(each, mine) for mine in self.problems)]
+        placed = (replace(each, file=self.path, line=self.outline.line(each.field)) for each in later)
+        return tuple(sorted([*self.problems, *placed], key=lambda each: each.line))
+
+
+def read_plan(path: Path, instruments: Instruments) -> PlanFile:
+    """Read and check a plan file against itself and the instrument catalogue."""
+    try:
+        document = load(path)
+    except FileNotFoundError:
+        return PlanFile(str(path), problems=(_not_there(path),))
+    if isinstance(document, Problem):
+        return PlanFile(str(path), problems=(document,))
+    if not document.data:
+        empty = Problem("the plan is empty: it needs at least name, environments and something to do", file=str(path))
+        return PlanFile(str(path), problems=(empty,))
+    table, mistakes = check(PlanTable, document.data)
+    instrumentation, unknown, notices = _instrumentation(table.instrumentation, instruments)
+    own = PlanFile(str(path), _draft(table, instrumentation), outline=document.outline)
+    own = replace(own, problems=own.with_found(mistakes), notices=own.with_found(notices))
+    return replace(own, problems=own.with_found([*_second_look(table), *unknown]))
+
+
+def _second_look(table: PlanTable) -> Iterator[Problem]:
+    """Mistakes that no single field shows."""
+    for index, artifact in enumerate(table.artifacts):
+        yield from _mode_problems(artifact, f"artifacts[{index}].mode")
+    yield from _dependency_problems(table.dependencies)
+    yield from _pattern_problems(table.environments)
+
+
+def _follows(found: Problem, own: Problem) -> bool:
+    """Whether `found` may be there only because `own` is: it is about the plan as a whole or the same place."""
+    inner, outer = sorted((found.field, own.field), key=len, reverse=True)
+    return not found.field or inner == outer or inner.startswith((f"{outer}.", f"{outer}["))
+
+
+def _not_there(path: Path) -> Problem:
+    folder = path.parent
+    siblings = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+    return Problem(f"no such file{did_you_mean(path.name, siblings)}", file=str(path))
+
+
+def _mode_problems(artifact: ArtifactTable, field_name: str) -> Iterator[Problem]:
+    written = f'"{artifact.mode:04o}"'
+    if artifact.mode & 0o7000 and not artifact.allow_setuid:
+        yield Problem(f"mode {written} sets setuid, setgid or sticky; that needs allow_setuid = true", field_name)
+    if artifact.sensitive and artifact.mode & 0o077:
+        yield Problem(
+            f'mode must give nothing to group and others, such as "0600", because sensitive = true, not {written}',
+            field_name,
+        )
+
+
+def _dependency_problems(dependencies: list[DependencyTable]) -> Iterator[Problem]:
+    seen: dict[tuple[str, str], int] = {}
+    for index, each in enumerate(dependencies):
+        where = f"dependencies[{index}]"
+        written = each.model_fields_set
+        if not {"name", "tool"} & written:
+            yield Problem("name (a package) or tool (a command) is missing", where)
+        elif {"name", "tool"} <= written:
+            yield Problem("name (a package) and tool (a command) exclude each other; write two entries", where)
+        elif (each.name, each.tool) in seen:
+            first = seen[each.name, each.tool]
+            yield Problem(f"'{each.tool or each.name}' is listed already in dependencies[{first}]", where)
+        seen.setdefault((each.name, each.tool), index)
+        for manager in each.names:
+            if manager not in PACKAGE_MANAGERS:
+                known = ", ".join(PACKAGE_MANAGERS)
+                near = did_you_mean(manager, PACKAGE_MANAGERS)
+                yield Problem(
+                    f"unknown package manager '{printable(manager)}', known are {known}{near}", f"{where}.names"
+                )
+
+
+def _pattern_problems(patterns: list[str]) -> Iterator[Problem]:
+    for index, pattern in enumerate(patterns):
+        if pattern in {"tag:", "group:"}:
+            yield Problem(f"'{pattern}' selects nothing: write a name after it", f"environments[{index}]")
+        if pattern in patterns[:index]:
+            yield Problem(f"'{pattern}' is listed twice", f"environments[{index}]")
+
+
+def _instrumentation(
+    table: InstrumentationTable, instruments: Instruments
+) -> tuple[Instrumentation, list[Problem], list[Problem]]:
+    problems: list[Problem] = []
+    notices: list[Problem] = []
+    wants = {}
+    written = table.__pydantic_extra__
+    known = [each.name for each in instruments.all()]
+    for key, want in written.items():
+        place = field_path(("instrumentation", key))
+        name = instruments.canonical(key)
+        if not name:
+            near = did_you_mean(key, [*known, *InstrumentationTable.model_fields])
+            problems.append(
+                Problem(f"unknown instrument '{printable(key)}'{near}; known are {', '.join(known)}", place)
+            )
+        elif name != key and name in written:
+            problems.append(Problem(f"'{key}' is the old name of '{name}', which is set as well: remove one", place))
+        else:
+            wants[name] = want
+            if name != key:
+                notices.append(Problem(f"'{key}' is the old name of '{name}', which is used instead", place))
+    return Instrumentation(wants, table.may_reboot), problems, notices
+
+
+def _draft(table: PlanTable, instrumentation: Instrumentation) -> PlanDraft:
+    return PlanDraft(
+        name=table.name,
+        environments=tuple(table.environments),
+        artifacts=tuple(_artifact(each) for each in table.artifacts),
+        dependencies=tuple(_dependency(each) for each in table.dependencies),
+        instrumentation=instrumentation,
+        validation=_validation(table),
+        policy=_policy(table),
+    )
+
+
+def _artifact(table: ArtifactTable) -> Artifact:
+    return Artifact(
+        source=table.source,
+        type=table.type,
+        target=table.target,
+        mode=table.mode,
+        owner=table.owner,
+        sensitive=table.sensitive,
+        allow_setuid=table.allow_setuid,
+        depends_on=tuple(table.depends_on),
+    )
+
+
+def _dependency(table: DependencyTable) -> Dependency:
+    names: Mapping[str, str] = dict(table.names)
+    return Dependency(name=table.name, tool=table.tool, version=table.version, names=names, required=table.required)
+
+
+def _validation(table: PlanTable) -> Validation:
+    limits = table.validation
+    return Validation(
+        kernel=limits.kernel,
+        arch=tuple(limits.arch),
+        memory=limits.memory,
+        disk=dict(limits.disk),
+        load=limits.load,
+        tools=tuple(limits.tools),
+        clock_skew=limits.clock_skew,
+    )
+
+
+def _policy(table: PlanTable) -> Policy:
+    policy, backoff = table.policy, table.policy.backoff
+    return Policy(
+        priority=policy.priority,
+        max_parallel=policy.max_parallel,
+        retries=policy.retries,
+        backoff=Backoff(backoff.initial, backoff.factor, backoff.max, backoff.jitter),
+        stage_timeout=policy.stage_timeout,
+        rollback=policy.rollback,
+        keep_versions=policy.keep_versions,
+    )

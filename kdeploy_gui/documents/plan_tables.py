@@ -1,0 +1,118 @@
+"""plan.toml as it is written: its tables and their keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from kdeploy_gui.documents.field_types import (
+    DiskLimits,
+    Machine,
+    Mode,
+    Owner,
+    Package,
+    PlanName,
+    Range,
+    Seconds,
+    Size,
+    Source,
+    Target,
+    Text,
+    Tool,
+    not_yet,
+    one_of,
+)
+from kdeploy_gui.documents.tables import Table
+from kdeploy_gui.model.plan import ArtifactType, Rollback, Want
+
+WantField = Annotated[Want, BeforeValidator(one_of(Want))]
+
+
+class BackoffTable(Table):
+    """`policy.backoff`."""
+
+    initial: Seconds = 1.0
+    factor: float = Field(default=4.0, ge=1)
+    max: Seconds = 30.0
+    jitter: float = Field(default=0.2, ge=0, le=1)
+
+
+class PolicyTable(Table):
+    """`[policy]`."""
+
+    priority: int = Field(default=0, ge=-100, le=100)
+    max_parallel: int = Field(default=16, ge=1)
+    retries: int = Field(default=3, ge=0, le=10)
+    backoff: BackoffTable = BackoffTable()
+    stage_timeout: Seconds = 600.0
+    rollback: Annotated[Rollback, BeforeValidator(one_of(Rollback))] = Rollback.FAILED
+    keep_versions: int = Field(default=2, ge=0, le=100)
+
+
+class ArtifactTable(Table):
+    """`[[artifacts]]`."""
+
+    mandatory: ClassVar[tuple[str, ...]] = ("source", "type", "target", "mode")
+
+    source: Source = ""
+    type: Annotated[ArtifactType, BeforeValidator(one_of(ArtifactType))] = ArtifactType.DATA
+    target: Target = ""
+    mode: Mode = 0
+    owner: Owner = ""
+    sensitive: bool = False
+    allow_setuid: bool = False
+    expand: Annotated[bool, AfterValidator(not_yet("unpack archives"))] = False
+    layout: Annotated[object, AfterValidator(not_yet("arrange files in versioned folders"))] = None
+    depends_on: list[Text] = Field(default_factory=list)
+
+
+class DependencyTable(Table):
+    """`[[dependencies]]`."""
+
+    name: Package = ""
+    tool: Tool = ""
+    version: Range = ""
+    names: dict[str, Package] = Field(default_factory=dict)
+    required: bool = True
+
+
+class InstrumentationTable(Table, extra="allow"):
+    """`[instrumentation]`; its other keys are instruments of the catalogue."""
+
+    __pydantic_extra__: dict[str, WantField] = Field(init=False)
+
+    kernel_params: Annotated[list[str], AfterValidator(not_yet("set kernel parameters"))] = Field(default_factory=list)
+    may_reboot: bool = False
+
+
+class ValidationTable(Table):
+    """`[validation]`."""
+
+    kernel: Range = ""
+    arch: list[Machine] = Field(default_factory=list)
+    kernel_config: Annotated[list[str], AfterValidator(not_yet("check a kernel's configuration"))] = Field(
+        default_factory=list
+    )
+    memory: Size | None = None
+    disk: DiskLimits = Field(default_factory=dict)
+    load: float | None = Field(default=None, gt=0)
+    network: Annotated[list[str], AfterValidator(not_yet("check what the environment can reach"))] = Field(
+        default_factory=list
+    )
+    tools: list[Tool] = Field(default_factory=list)
+    clock_skew: Seconds | None = None
+
+
+class PlanTable(Table):
+    """The whole file."""
+
+    mandatory: ClassVar[tuple[str, ...]] = ("name", "environments")
+
+    name: PlanName = ""
+    environments: list[Text] = Field(default_factory=list)
+    policy: PolicyTable = PolicyTable()
+    artifacts: list[ArtifactTable] = Field(default_factory=list)
+    dependencies: list[DependencyTable] = Field(default_factory=list)
+    instrumentation: InstrumentationTable = InstrumentationTable()
+    validation: ValidationTable = ValidationTable()

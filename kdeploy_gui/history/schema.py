@@ -1,0 +1,68 @@
+"""Tables of the history: ordered migrations, each once and whole."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+APPLICATION_ID = 0x6B64706C
+"""`kdpl`, in the header of every history file."""
+SCHEMA_VERSION = 1
+"""`user_version` of a history that has had all migrations below."""
+
+migrations = Migrations("kdeploy")
+
+
+@migrations()
+def create_history(db: Database) -> None:
+    """Events are the truth; `runs` and `run_environments` are their projection, for lists and searches."""
+    db.executescript(
+        """
+        CREATE TABLE runs (
+            run INTEGER PRIMARY KEY AUTOINCREMENT,
+            plan TEXT NOT NULL,
+            submitted TEXT NOT NULL,
+            finished TEXT,
+            outcome TEXT
+        ) STRICT;
+        CREATE TABLE run_environments (
+            run INTEGER NOT NULL REFERENCES runs(run),
+            environment TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            ready INTEGER NOT NULL DEFAULT 0,
+            error TEXT NOT NULL DEFAULT '',
+            PRIMARY KEY (run, environment)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX run_environments_by_name ON run_environments(environment, run);
+        CREATE TABLE events (
+            run INTEGER NOT NULL REFERENCES runs(run),
+            seq INTEGER NOT NULL CHECK (seq > 0),
+            time TEXT NOT NULL,
+            environment TEXT NOT NULL,
+            stage TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            type TEXT NOT NULL,
+            body TEXT NOT NULL,
+            PRIMARY KEY (run, seq)
+        ) STRICT;
+        CREATE INDEX output_events ON events(run, environment, seq) WHERE type = 'output_appended';
+        CREATE TABLE manifests (
+            digest TEXT PRIMARY KEY,
+            entries TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE readiness (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            environment TEXT NOT NULL,
+            time TEXT NOT NULL,
+            manifest TEXT NOT NULL REFERENCES manifests(digest),
+            mark TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX readiness_by_environment ON readiness(environment, number);
+        """
+    )
+
+
+def migrate(db: Database) -> None:
+    """Bring a history to this program's schema; call it inside a transaction, so that it happens whole."""
+    migrations.apply(db)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -1,0 +1,1 @@
+"""Measurements against other tools, in one run on the same machine. Never asserted."""

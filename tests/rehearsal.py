@@ -1,0 +1,128 @@
+"""The real engine on memory machines: plans run for real, without a network and without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from kdeploy_gui.engine.context import Ports
+from kdeploy_gui.engine.orchestrator import Orchestrator
+from kdeploy_gui.environments.locks import FileEnvironmentLocks
+from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine
+from kdeploy_gui.errors import ArtifactError
+from kdeploy_gui.history import History, open_history
+from kdeploy_gui.instruments.catalogue import Catalogue
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.event import Event
+from kdeploy_gui.model.plan import ArtifactType, Plan, PlannedFile, SourceFile
+from kdeploy_gui.model.run import RunState, fold
+from kdeploy_gui.ports import Connector, Content
+from kdeploy_gui.remedies import bundled
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class JumpingClock:
+    """The `Clock` port: a sleep ends at once and moves the time; `waits` keeps what was asked for."""
+
+    def __init__(self) -> None:
+        self.elapsed = 0.0
+        self.waits: list[float] = []
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.elapsed)
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.elapsed += seconds
+        await asyncio.sleep(0)
+
+
+@dataclass
+class MemoryContent:
+    """The `Content` port over named byte strings."""
+
+    data: dict[str, bytes] = field(default_factory=dict)
+
+    def digest(self, source: SourceFile) -> str:
+        return hashlib.sha256(b"".join(self.read(source.path))).hexdigest()
+
+    def read(self, path: str) -> Iterator[bytes]:
+        if path not in self.data:
+            raise ArtifactError("E-SOURCE-MISSING", f"{path} is missing", path=path)
+        yield self.data[path]
+
+
+def memory_file(content: MemoryContent, target: str, data: bytes, mode: int = 0o644, owner: str = "") -> PlannedFile:
+    """A planned file whose bytes are `data`."""
+    path = f"memory:{target}"
+    content.data[path] = data
+    source = SourceFile(path, target.rpartition("/")[2], len(data))
+    return PlannedFile(source=source, target=target, type=ArtifactType.DATA, mode=mode, owner=owner)
+
+
+def memory_plan(names: Sequence[str], files: Sequence[PlannedFile] = ()) -> Plan:
+    """A plan for memory machines; `dataclasses.replace` gives it dependencies, a policy and limits."""
+    environments = tuple(Environment(name=name, host=f"{name}.invalid") for name in names)
+    return Plan(name="rehearsal", environments=environments, files=tuple(files))
+
+
+@dataclass
+class Rehearsal:
+    """One orchestrator on one history. `run` carries a plan out and returns its folded state and its events."""
+
+    history: History
+    orchestrator: Orchestrator
+    clock: JumpingClock
+
+    async def run(self, plan: Plan) -> tuple[RunState, list[Event]]:
+        """Submit, wait for the end, read back what was stored."""
+        number = await self.orchestrator.submit(plan)
+        await self.orchestrator.wait(number)
+        events = self.history.log.events(number)
+        return fold(events), events
+
+
+def ports(history: History, folder: Path, connector: Connector, content: Content) -> Ports:
+    """Real ports on `history`, with a clock that jumps."""
+    return Ports(
+        connector=connector,
+        content=content,
+        log=history.log,
+        control=history.control,
+        readiness=history.readiness,
+        output=history.output,
+        locks=FileEnvironmentLocks(folder / "locks"),
+        clock=JumpingClock(),
+        instruments=Catalogue(),
+        remedies=bundled(),
+    )
+
+
+@asynccontextmanager
+async def rehearsal(
+    folder: Path,
+    machines: Mapping[str, MemoryMachine],
+    content: MemoryContent,
+    *,
+    limit: int = 64,
+    connector: Connector | None = None,
+) -> AsyncIterator[Rehearsal]:
+    """The engine on `machines` (or behind any other `connector`), its history below `folder`."""
+    history = open_history(folder)
+    clock = JumpingClock()
+    outside = ports(history, folder, connector or MemoryConnector(machines, content), content)
+    orchestrator = Orchestrator(replace(outside, clock=clock), limit)
+    try:
+        yield Rehearsal(history, orchestrator, clock)
+    finally:
+        await orchestrator.close()
+        history.close()
