@@ -98,9 +98,16 @@ def home_from_environment() -> Home:
     return home
 
 
-def failure_of(error: KdeployError, remedies: Remedies, environment: str = "", stage: str = "") -> Failure:
-    """An error as people are told about it."""
-    return engine_failure_of(error, remedies, environment, stage)
+def failure_of(error: KdeployError, environment: str = "") -> Failure:
+    """An error outside a run as people are told about it."""
+    return engine_failure_of(error, bundled(), environment, "")
+
+
+def html_report(events: Sequence[Event]) -> str:
+    """The report of a run, ended or not, as one HTML page."""
+    from kdeploy_gui.report import render  # the template engine is slow to load and seldom needed
+
+    return render(events)
 
 
 class Services:

@@ -82,7 +82,7 @@ class DemoLab:
         return self.root / name / "home"
 
     def start(self) -> Lab:
-        """Start all boards. Raises LocalError where folders or ports are refused, ValueError without boards."""
+        """Start all boards. Raises LocalError where folders are refused, OSError without ports, ValueError below one."""
         with self._changing:
             if self._thread is not None:
                 return self.lab
@@ -90,13 +90,15 @@ class DemoLab:
                 self._boards = self._prepare()
             except OSError as error:
                 self._remove_temporary()
-                raise _refused(error) from error
+                place = str(error.filename or self._root)
+                message = f"the embedded lab cannot be set up: {place}: {error.strerror}"
+                raise LocalError("E-WRITE", message, path=place) from error
             ready: Future[None] = Future()
             self._thread = threading.Thread(target=self._run, args=(ready,), name="embedded-lab", daemon=True)
             self._thread.start()
             try:
                 ready.result()
-            except LocalError:
+            except OSError:
                 self._finish()
                 raise
             self.lab = Lab(tuple(board.environment(self.identity_file) for board in self._boards))
@@ -143,7 +145,7 @@ class DemoLab:
             ready.set_result(None)
             await self._stopping.wait()
         except OSError as error:
-            ready.set_exception(_refused(error))
+            ready.set_exception(error)
         finally:
             await asyncio.gather(*(board.close() for board in self._boards))
 
@@ -372,11 +374,6 @@ class _Session(asyncssh.SSHServerSession[bytes]):
             self.throttle(full=False)
         elif self._throttled:
             asyncio.get_running_loop().call_later(_WATCH, self._watch)
-
-
-def _refused(error: OSError) -> LocalError:
-    place = error.filename or HOST
-    return LocalError("E-LAB", f"the embedded lab cannot start: {place}: {error.strerror or error}", path=str(place))
 
 
 def _current_user() -> str:

@@ -26,4 +26,5 @@ def probe(uri: str = LOCAL) -> Finding:
     finally:
         connection.close()
     numbers = f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"
-    return Finding("libvirt", True, f"{uri} answers, libvirt {numbers}, {guests} guests running")
+    running = f"{guests} guest{'' if guests == 1 else 's'} running"
+    return Finding("libvirt", True, f"{uri} answers, libvirt {numbers}, {running}")

@@ -55,6 +55,8 @@ def _explained(environment: Environment, on_target: str) -> Iterator[None]:
         ) from error
     except asyncssh.ChannelOpenError as error:
         raise NetworkError("E-CHANNELS", f"{where} opens no channel: {error.reason}", on_target=on_target) from error
+    except asyncssh.ConnectionLost as error:
+        raise _lost(error, environment, on_target) from error
     except (asyncssh.Error, OSError) as error:
         reason = str(error) or type(error).__name__
         if isinstance(error, OSError) and error.errno in _UNREACHABLE:
@@ -62,6 +64,17 @@ def _explained(environment: Environment, on_target: str) -> Iterator[None]:
                 "E-UNREACHABLE", f"{where} cannot be reached: {reason}", on_target=NOTHING_SENT, address=where
             ) from error
         raise NetworkError("E-LOST", f"the connection to {where} was lost: {reason}", on_target=on_target) from error
+
+
+def _lost(error: asyncssh.ConnectionLost, environment: Environment, on_target: str) -> NetworkError:
+    where = f"{environment.host}:{environment.port}"
+    if "keepalive" in error.reason:
+        silence = defaults.KEEPALIVE_INTERVAL * (defaults.KEEPALIVE_COUNT + 1)
+        message = f"no reply from {where} for {silence:.0f} s"
+        return NetworkError("E-STALLED", message, on_target=on_target, address=where)
+    if "Login timeout" in error.reason:
+        return NetworkError("E-TIMEOUT", f"{where} does not finish the login", on_target=on_target, address=where)
+    return NetworkError("E-LOST", f"the connection to {where} was lost: {error.reason}", on_target=on_target)
 
 
 _UNREACHABLE = {101, 113}  # ENETUNREACH, EHOSTUNREACH

@@ -1,0 +1,55 @@
+"""Fixtures for real peers, available to every test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdeploy_gui.model.environment import Environment
+from tests.lab.chaos import Chaos
+from tests.lab.sshd import Sshd, sshd_program
+
+MakeSshd = Callable[..., Sshd]
+MakeChaos = Callable[[Environment], Chaos]
+
+
+@pytest.fixture
+def make_sshd(tmp_path: Path) -> Iterator[MakeSshd]:
+    """Start OpenSSH servers with the settings of `Sshd`; they stop with the test."""
+    if sshd_program() is None:
+        pytest.skip("the OpenSSH server is not installed (openssh-server)")
+    with ExitStack() as stack:
+        count = 0
+
+        def make(**settings: Any) -> Sshd:
+            nonlocal count
+            count += 1
+            if settings.get("accounts") and os.getuid() != 0:
+                pytest.skip("only root can make accounts")
+            return stack.enter_context(Sshd(tmp_path / f"sshd-{count}", **settings))
+
+        yield make
+
+
+@pytest.fixture
+def sshd(make_sshd: MakeSshd) -> Sshd:
+    """A server with one logical host: the current user with a home of its own."""
+    return make_sshd()
+
+
+@pytest.fixture
+def make_chaos() -> Iterator[MakeChaos]:
+    """Put proxies that misbehave in front of environments."""
+    with ExitStack() as stack:
+        yield lambda environment: stack.enter_context(Chaos(environment.host, environment.port))
+
+
+@pytest.fixture
+def chaos(sshd: Sshd, make_chaos: MakeChaos) -> Chaos:
+    """A proxy in front of the `sshd` fixture's host."""
+    return make_chaos(sshd.environment())
