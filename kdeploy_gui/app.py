@@ -175,7 +175,8 @@ class Services:
             return Planned(None, (*lab.problems, *document.problems), document.notices)
         listed = list_sources(document.draft.artifacts, document.folder)
         planned = planner.plan(document.draft, lab.lab, listed.listings)
-        problems = (*lab.problems, *document.with_found((*listed.problems, *planned.problems)))
+        found = [each for each in planned.problems if not (lab.problems and each.field.startswith("environments"))]
+        problems = (*lab.problems, *document.with_found((*listed.problems, *found)))
         if planned.plan is None or problems:
             return Planned(None, problems, document.notices)
         chosen = _chosen(planned.plan, options or DeployOptions())

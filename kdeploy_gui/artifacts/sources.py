@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
+from itertools import islice
 from pathlib import Path
 
 from kdeploy_gui.model.plan import Artifact, ListedFile, Listing, SourceFile
@@ -16,6 +17,8 @@ from kdeploy_gui.model.text import is_control, printable
 
 REPORTED = 10
 """Files of one artifact that are named with their mistake; the rest is counted."""
+FILE_LIMIT = 100_000
+"""Files of one artifact; more is a slip, such as `**` in a home folder."""
 
 _MAGIC = re.compile(r"[*?[]")
 
@@ -62,21 +65,16 @@ class _Found:
 
 
 def _listing(source: str, folder: Path) -> tuple[Listing, list[str]]:
-    start = os.path.normpath(os.path.join(folder.absolute(), os.path.expanduser(source)))
-    if source.endswith("/"):
-        start += "/"
     try:
-        if os.path.lexists(start) or not _MAGIC.search(source):
-            is_folder = _is_folder(start, source, folder)
-            found = list(_tree(start)) if is_folder else [_Found(start, os.path.basename(start))]
-        else:
-            is_folder = False
-            found = list(_matches(start))
+        is_folder, found = _found(source, folder)
     except SourceError as error:
         return Listing(), [str(error)]
+    except OSError as error:
+        return Listing(), [f"'{_shown(str(error.filename or source), folder)}' cannot be read: {error.strerror}"]
     if not found:
-        what = "the folder holds no files" if is_folder else f"'{printable(source)}' matches no files"
-        return Listing(), [what]
+        return Listing(), [f"'{printable(source)}' {'holds' if is_folder else 'matches'} no files"]
+    if len(found) > FILE_LIMIT:
+        return Listing(), [f"'{printable(source)}' stands for more than {FILE_LIMIT} files: name what is needed"]
     files: list[ListedFile] = []
     mistakes: list[str] = []
     for each in found:
@@ -87,17 +85,29 @@ def _listing(source: str, folder: Path) -> tuple[Listing, list[str]]:
     return Listing(tuple(files), is_folder), mistakes
 
 
+def _found(source: str, folder: Path) -> tuple[bool, list[_Found]]:
+    """Whether a source is a folder, and what it stands for, at most one over FILE_LIMIT. Raises SourceError, OSError.
+
+    A name with wildcard characters is taken literally where it exists.
+    """
+    start = os.path.normpath(os.path.join(folder.absolute(), os.path.expanduser(source)))
+    if source.endswith("/"):
+        start += "/"
+    if _MAGIC.search(source) and not os.path.lexists(start):
+        return False, list(islice(_matches(source, folder), FILE_LIMIT + 1))
+    if _is_folder(start, source, folder):
+        return True, list(islice(_tree(start), FILE_LIMIT + 1))
+    return False, [_Found(start, os.path.basename(start))]
+
+
 def _is_folder(start: str, source: str, folder: Path) -> bool:
-    """Whether a source without wildcards is a folder. Raises SourceError if it is not there."""
+    """Whether a source without wildcards is a folder. Raises SourceError if it is not there, and OSError."""
     try:
-        is_folder = stat.S_ISDIR(os.stat(start).st_mode)
+        return stat.S_ISDIR(os.stat(start).st_mode)
     except FileNotFoundError:
         raise SourceError(_missing(start, folder)) from None
     except NotADirectoryError:
         raise SourceError(f"'{printable(source)}' is a file, not a folder: write it without the last slash") from None
-    except OSError as error:
-        raise SourceError(f"'{printable(source)}' cannot be read: {error.strerror}") from None
-    return is_folder
 
 
 def _missing(start: str, folder: Path) -> str:
@@ -114,18 +124,15 @@ def _missing(start: str, folder: Path) -> str:
 
 def _names(folder: str) -> list[str]:
     try:
-        return sorted(os.listdir(folder))
+        return sorted(map(printable, os.listdir(folder)))
     except OSError:
         return []
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """A folder's entries by name. Raises SourceError."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda each: each.name)
-    except OSError as error:
-        raise SourceError(f"folder '{printable(folder)}' cannot be read: {error.strerror}") from None
+    """A folder's entries by name. Raises OSError."""
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda each: each.name)
 
 
 def _tree(start: str) -> Iterator[_Found]:
@@ -142,17 +149,16 @@ def _tree(start: str) -> Iterator[_Found]:
         waiting.extend(reversed(inner))
 
 
-def _matches(start: str) -> Iterator[_Found]:
+def _matches(source: str, folder: Path) -> Iterator[_Found]:
     """Files that match a pattern. Names are flat, or relative to the folder before the first `**`."""
-    parts = start.split("/")
+    parts = os.path.normpath(os.path.expanduser(source)).split("/")
     first = next(index for index, part in enumerate(parts) if _MAGIC.search(part))
-    fixed = "/".join(parts[:first]) or "/"
-    keep = "**" in parts
-    root = "/".join(parts[: parts.index("**")]) if keep else ""
-    depth = root.count("/") + 1
+    head = "/".join(parts[:first])
+    fixed = os.path.normpath(os.path.join(folder.absolute(), head if head or first == 0 else "/"))
+    keep = parts.index("**") - first if "**" in parts else None
     for path in _expand(fixed, parts[first:]):
-        pieces = path.split("/")
-        yield _Found(path, "/".join(pieces[depth:]) if keep else pieces[-1])
+        below = path.removeprefix(fixed).lstrip("/").split("/")
+        yield _Found(path, below[-1] if keep is None else "/".join(below[keep:]))
 
 
 def _expand(folder: str, parts: Sequence[str]) -> Iterator[str]:

@@ -89,7 +89,7 @@ def _follows(found: Problem, own: Problem) -> bool:
 
 def _not_there(path: Path) -> Problem:
     folder = path.parent
-    siblings = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+    siblings = [printable(each.name) for each in folder.iterdir()] if folder.is_dir() else []
     return Problem(f"no such file{did_you_mean(path.name, siblings)}", file=str(path))
 
 

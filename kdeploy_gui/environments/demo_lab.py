@@ -42,9 +42,12 @@ class DemoLab:
 
     Everything lies under `root` (made if missing, kept at the end); without one under a temporary folder that goes
     with the lab. `lab` lists the boards while they run, `trouble` what went wrong inside the lab itself.
+    Raises ValueError below one board.
     """
 
     def __init__(self, boards: int = 6, root: Path | None = None) -> None:
+        if boards < 1:
+            raise ValueError(f"a lab has at least one board, not {boards}")
         self.lab = Lab()
         self.trouble: list[str] = []
         self._count = boards
@@ -82,7 +85,7 @@ class DemoLab:
         return self.root / name / "home"
 
     def start(self) -> Lab:
-        """Start all boards. Raises LocalError where folders are refused, OSError without ports, ValueError below one."""
+        """Start all boards. Raises LocalError where folders cannot be made, OSError where no port can be had."""
         with self._changing:
             if self._thread is not None:
                 return self.lab

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
-_CANDIDATE = re.compile(r"[-~.]?rc(\d+)")
+_CANDIDATE = re.compile(r"(?:-\d+)?[-~.]?rc(\d+)")
 _CLAUSE = re.compile(r"(>=|<=|==|!=|>|<)\s*(\S+)")
 
 

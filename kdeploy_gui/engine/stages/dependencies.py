@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kdeploy_gui import resources
 from kdeploy_gui.engine.context import Context
-from kdeploy_gui.errors import Evidence, KdeployError, TargetBusy, TargetError
+from kdeploy_gui.errors import Evidence, KdeployError, NetworkError, TargetBusy, TargetError
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.event import DependencyDone
 from kdeploy_gui.model.plan import Dependency
@@ -49,12 +49,7 @@ async def run(context: Context) -> None:
     installed: set[Dependency] = set()
     refusal: KdeployError | None = None
     if packages:
-        try:
-            await _install(context, [_package(context, each) for each in packages])
-        except TargetBusy:
-            raise
-        except KdeployError as error:
-            refusal = error
+        refusal = await _install_all(context, packages)
         found = await _look(context, wanted)
         installed = {each for each in packages if found[each].satisfies(each)}
     _report(context, wanted, found, installed)
@@ -102,6 +97,25 @@ async def _look(context: Context, wanted: Sequence[Dependency]) -> dict[Dependen
             case _:
                 continue
     return {each: said.get(item, Found("missing")) for each, item in items.items()}
+
+
+async def _install_all(context: Context, lacking: Sequence[Dependency]) -> KdeployError | None:
+    """Install the required packages together, then each optional one by itself, so that none of those gets in the way.
+
+    Returns why the required ones could not be installed; the second look tells about the optional ones. Raises
+    TargetBusy while something else installs.
+    """
+    required = [_package(context, each) for each in lacking if each.required]
+    optional = [[_package(context, each)] for each in lacking if not each.required]
+    refusal: KdeployError | None = None
+    for group in ([required] if required else []) + optional:
+        try:
+            await _install(context, group)
+        except (TargetBusy, NetworkError):
+            raise
+        except KdeployError as error:
+            refusal = error if group is required else refusal
+    return refusal
 
 
 async def _install(context: Context, packages: Sequence[str]) -> None:

@@ -1,0 +1,223 @@
+"""lab.toml: environments as written, every mistake by line and field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kdeploy_gui.documents.lab_file import LabFile, read_lab
+from kdeploy_gui.model.environment import Environment, Kernel, Kind, Lab, Power
+
+KEY = "SHA256:" + "A" * 43
+WHOLE = f"""\
+[[environment]]
+name = "board-a"                 # unique
+kind = "board"
+group = "rack-1/left"
+tags = ["arm64", "net"]
+host = "192.0.2.10"
+port = 2022
+user = "lab"
+identity_file = "~/.ssh/lab_ed25519"
+credential = "lab-board-a"
+jump = "vm-debug"
+become = "none"
+host_key = "{KEY}"
+[environment.power]
+on = "pdu 3 on"
+off = "pdu 3 off"
+
+[[environment]]
+name = "vm-debug"
+kind = "qemu"
+uri = "qemu:///session"
+domain = "kd-debug"
+host = "::1"
+autostart = true
+snapshot = "never"
+host_key = ["{KEY}", "{KEY[:-1]}B"]
+[[environment.kernel]]
+name = "kasan"
+image = "/srv/kernels/bzImage-kasan"
+initrd = "/srv/kernels/initrd.gz"
+cmdline = "console=ttyS0 kasan.fault=report"
+[[environment.kernel]]
+name = "plain"
+image = "/srv/kernels/bzImage"
+"""
+
+
+def read(folder: Path, text: str) -> LabFile:
+    path = folder / "lab.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_lab(path)
+
+
+def test_whole_lab(tmp_path: Path) -> None:
+    lab = read(tmp_path, WHOLE)
+    assert not lab.problems
+    assert lab.lab == Lab(
+        (
+            Environment(
+                name="board-a",
+                host="192.0.2.10",
+                group="rack-1/left",
+                tags=("arm64", "net"),
+                port=2022,
+                user="lab",
+                identity_file="~/.ssh/lab_ed25519",
+                credential="lab-board-a",
+                jump="vm-debug",
+                host_keys=(KEY,),
+                power=Power("pdu 3 on", "pdu 3 off"),
+            ),
+            Environment(
+                name="vm-debug",
+                host="::1",
+                kind=Kind.QEMU,
+                uri="qemu:///session",
+                domain="kd-debug",
+                autostart=True,
+                snapshot="never",
+                host_keys=(KEY, f"{KEY[:-1]}B"),
+                kernels=(
+                    Kernel(
+                        "kasan",
+                        "/srv/kernels/bzImage-kasan",
+                        "/srv/kernels/initrd.gz",
+                        "console=ttyS0 kasan.fault=report",
+                    ),
+                    Kernel("plain", "/srv/kernels/bzImage"),
+                ),
+            ),
+        )
+    )
+
+
+def test_missing_file_is_an_empty_lab_that_says_so(tmp_path: Path) -> None:
+    assert read_lab(tmp_path / "lab.toml") == LabFile(str(tmp_path / "lab.toml"), exists=False)
+
+
+@pytest.mark.parametrize("text", ["", "# none yet\n"])
+def test_empty_file_is_an_empty_lab(tmp_path: Path, text: str) -> None:
+    lab = read(tmp_path, text)
+    assert lab.exists
+    assert not lab.problems
+    assert lab.lab == Lab()
+
+
+BAD = [
+    ('name = "Board"', "name", "name must be 1 to 64 of a-z, 0-9, dot, _ and -, not starting with . _ -, not"),
+    ('name = "-x"', "name", "name must be 1 to 64"),
+    (f'name = "{"a" * 65}"', "name", "name must be 1 to 64"),
+    ('name = "a/b"', "name", "name must be 1 to 64"),
+    ('kind = "boar"', "kind", "kind must be one of board, qemu, not \"boar\" - did you mean 'board'?"),
+    ('host = ""', "host", "host must be a host name or an address"),
+    ('host = "-oProxyCommand=id"', "host", "host must be a host name or an address"),
+    ('host = "10.0.0.1:22"', "host", "the port is a key of its own"),
+    ("port = 0", "port", "port must be at least 1, not 0"),
+    ("port = 65536", "port", "port must be at most 65535, not 65536"),
+    ('port = "22"', "port", 'port must be a whole number, not "22"'),
+    ('user = "-l"', "user", "user must be a user's name"),
+    ('user = "a b"', "user", "user must be a user's name"),
+    ('user = "root;id"', "user", "user must be a user's name"),
+    ('group = "/rack"', "group", 'group must be a path such as "rack-1/left"'),
+    ('group = "a/../b"', "group", "group must be a path"),
+    ('tags = ["a b"]', "tags[0]", "tags[0] must be a word of letters, digits"),
+    ('host_key = "SHA256:short"', "host_key", 'host_key must be "SHA256:" and 43 characters'),
+    ('host_key = "ssh-ed25519 AAAA"', "host_key", 'host_key must be "SHA256:" and 43 characters'),
+    ("host_key = []", "host_key", "host_key must be a fingerprint"),
+    ("host_key = [1]", "host_key", "host_key must be"),
+    ('become = "sudo"', "become", 'become "sudo" is not supported yet'),
+    ('become = "su"', "become", "become must be one of none, sudo"),
+    ('jump = "me@gate:22"', "jump", "jump as user@host:port is not supported yet"),
+    ('jump = "other-1"', "jump", "no environment is called 'other-1' - did you mean 'other'?"),
+    ('jump = "board"', "jump", "leads back to itself: board -> board"),
+    ('snapshot = "always"', "snapshot", "snapshot must be one of auto, never"),
+    ('autostart = "yes"', "autostart", "autostart must be true or false"),
+    ('hots = "x"', "hots", "unknown key 'hots' - did you mean 'host'?"),
+    ("power = { on = 1 }", "power.on", "on must be a string, not 1"),
+    ("power = { reset = 'x' }", "power.reset", "unknown key 'reset'"),
+    ('kernel = [{ name = "a" }]', "kernel[0].image", "image is missing"),
+    (
+        'kernel = [{ name = "a", image = "/i" }, { name = "a", image = "/j" }]',
+        "kernel[1].name",
+        "kernel 'a' is listed twice",
+    ),
+]
+OTHER = '[[environment]]\nname = "other"\nhost = "192.0.2.1"\n'
+
+
+@pytest.mark.parametrize(("text", "field", "part"), BAD, ids=[each[0][:40] for each in BAD])
+def test_one_mistake(tmp_path: Path, text: str, field: str, part: str) -> None:
+    entry = ['name = "board"', 'host = "192.0.2.2"']
+    kept = [line for line in entry if line.partition(" ")[0] != text.partition(" ")[0]]
+    lab = read(tmp_path, "\n".join([OTHER, "[[environment]]", *kept, text, ""]))
+    assert len(lab.problems) == 1, lab.problems
+    problem = lab.problems[0]
+    assert part in problem.message
+    assert problem.field == f"environment[1].{field}"
+    assert problem.line == len(OTHER.splitlines()) + 3 + len(kept)
+    assert problem.file == str(tmp_path / "lab.toml")
+    assert [each.name for each in lab.lab.environments] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "message"),
+    [
+        ('[[environment]]\nhost = "a"\n', "environment[0].name", "name is missing"),
+        ('[[environment]]\nname = "a"\n', "environment[0].host", "host is missing"),
+        (
+            '[[environment]]\nname = "a"\nkind = "qemu"\ndomain = "d"\n',
+            "environment[0].host",
+            "host is missing: so far only guests that are reachable by SSH are supported",
+        ),
+        (
+            '[environment]\nname = "a"\n',
+            "environment",
+            "environment must be written with double brackets: [[environment]]",
+        ),
+        ('[[environments]]\nname = "a"\n', "environments", "unknown key 'environments' - did you mean 'environment'?"),
+        ("environment = 3\n", "environment", "environment must be an array, not 3"),
+    ],
+)
+def test_mistakes_in_the_shape(tmp_path: Path, text: str, field: str, message: str) -> None:
+    lab = read(tmp_path, text)
+    assert [(each.field, each.message) for each in lab.problems] == [(field, message)]
+    assert lab.problems[0].line == 1
+    assert lab.lab == Lab()
+
+
+def test_name_used_twice_names_the_first(tmp_path: Path) -> None:
+    lab = read(tmp_path, OTHER + OTHER)
+    assert [(each.line, each.field, each.message) for each in lab.problems] == [
+        (5, "environment[1].name", "name 'other' is taken already by environment[0]")
+    ]
+
+
+def test_circle_of_jumps_is_told_in_full(tmp_path: Path) -> None:
+    entries = [("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]
+    text = "".join(f'[[environment]]\nname = "{name}"\nhost = "h"\njump = "{jump}"\n' for name, jump in entries)
+    assert [each.message for each in read(tmp_path, text).problems] == [
+        "leads back to itself: a -> b -> c -> a",
+        "leads back to itself: b -> c -> a -> b",
+        "leads back to itself: c -> a -> b -> c",
+    ]
+
+
+def test_all_mistakes_at_once_and_sound_environments_stay(tmp_path: Path) -> None:
+    text = OTHER + '[[environment]]\nname = "x"\nport = 0\nuser = "-"\n' + OTHER.replace("other", "third")
+    lab = read(tmp_path, text)
+    assert [(each.line, each.field) for each in lab.problems] == [
+        (4, "environment[1].host"),
+        (6, "environment[1].port"),
+        (7, "environment[1].user"),
+    ]
+    assert [each.name for each in lab.lab.environments] == ["other", "third"]
+
+
+def test_broken_file(tmp_path: Path) -> None:
+    lab = read(tmp_path, "[[environment]\n")
+    assert lab.problems[0].line == 1
+    assert "not valid TOML" in lab.problems[0].message
