@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,12 +69,11 @@ def open_history(data_folder: Path, *, read_only: bool = False, remedy: Remedy =
     owners = RunOwners(data_folder / "runs")
     requests = CancelRequests(data_folder / "runs")
     log = SqliteEventLog(database, owners, requests)
-    if not read_only:
-        try:
+    with ExitStack() as on_failure:
+        on_failure.callback(database.close)
+        if not read_only:
             log.end_abandoned(remedy)
-        except BaseException:
-            database.close()
-            raise
+        on_failure.pop_all()
     return History(
         log=log,
         control=FileRunControl(requests, owners, database.lock, data_folder),

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -86,16 +86,15 @@ class HistoryDatabase:
             check_private(self.path, FILE_MODE)
             self._identity = identity(self.path)
             writer = connect(self.path)
-            try:
+            with ExitStack() as on_failure:
+                on_failure.callback(writer.close)
                 found = format_version(writer, self.path)
                 check_pages(writer, self.path)
                 writer.enable_wal()
                 if found < SCHEMA_VERSION:
                     with immediate(writer):
                         migrate(writer)
-            except BaseException:
-                writer.close()
-                raise
+                on_failure.pop_all()
             self._writer = writer
 
     @contextmanager
@@ -130,16 +129,14 @@ class HistoryDatabase:
 
     def _checked_reader(self, options: str) -> Database:
         reader = connect(self.path, options)
-        try:
+        with ExitStack() as unless_used:
+            unless_used.callback(reader.close)
             reader.execute("PRAGMA query_only = ON")
             reader.execute("PRAGMA wal_autocheckpoint = 0")
-            if format_version(reader, self.path):
-                return reader
-        except BaseException:
-            reader.close()
-            raise
-        reader.close()
-        return empty_history()
+            if not format_version(reader, self.path):
+                return empty_history()
+            unless_used.pop_all()
+        return reader
 
     def close(self) -> None:
         """Let go of the file; reading still works."""
@@ -158,13 +155,12 @@ def connect(path: Path, options: str = "mode=rw") -> Database:
         isolation_level=None,
         check_same_thread=False,
     )
-    try:
+    with ExitStack() as on_failure:
+        on_failure.callback(connection.close)
         db = Database(connection, execute_plugins=False)
         for pragma in PRAGMAS:
             db.execute(pragma)
-    except BaseException:
-        connection.close()
-        raise
+        on_failure.pop_all()
     return db
 
 

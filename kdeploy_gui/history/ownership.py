@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from kdeploy_gui.history.folder import make_private_folder, open_private
@@ -24,13 +25,12 @@ class RunOwners:
         """Take the lock of a run. Raises BlockingIOError if another process, or another history here, has it."""
         make_private_folder(self._folder)
         descriptor = open_private(self._path(run), os.O_RDWR)
-        try:
+        with ExitStack() as on_failure:
+            on_failure.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.truncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
-        except BaseException:
-            os.close(descriptor)
-            raise
+            on_failure.pop_all()
         self._held[run] = descriptor
 
     def release(self, run: int) -> bool:

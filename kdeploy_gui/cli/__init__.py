@@ -1,0 +1,1 @@
+"""The command line: prints events and answers; the exit status is the outcome."""

@@ -1,0 +1,147 @@
+"""`kdeploy deploy` and `kdeploy cancel`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kdeploy_gui.cli.detach import FLAG, let_go_of_terminal, start_detached
+from kdeploy_gui.cli.follow import exit_status, interrupts, watch
+from kdeploy_gui.cli.options import EXIT_CANCELLED, EXIT_PLAN, command_options
+from kdeploy_gui.cli.output import Output
+from kdeploy_gui.cli.progress import Announcement, choose_display
+from kdeploy_gui.cli.session import events_of, services
+from kdeploy_gui.errors import LocalError
+from kdeploy_gui.model.run import RunState, fold
+from kdeploy_gui.model.visible import visible
+
+if TYPE_CHECKING:
+    from kdeploy_gui.app import DeployOptions, Services
+    from kdeploy_gui.model.plan import Plan
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.option("--env", "environments", multiple=True, metavar="NAME", help="Only this environment; may be repeated.")
+@click.option("--priority", type=click.IntRange(-100, 100), help="Higher goes first.")
+@click.option("--max-parallel", type=click.IntRange(min=1), help="Environments at once.")
+@click.option("--no-rollback", is_flag=True, help="Leave a failed environment as it is.")
+@click.option("--detach", is_flag=True, help="Go on in the background; print the run number.")
+@click.option(FLAG, "in_background", is_flag=True, hidden=True)
+@command_options(on_interrupt=EXIT_CANCELLED)
+def deploy(output: Output, /, plan_file: Path, detach: bool, in_background: bool, **options: object) -> int:
+    """Deploy a plan and show it until it ends.
+
+    Ctrl-C cancels cleanly, a second one within 2 s leaves at once. Exit status 0: every environment is completed and
+    READY; 1: some failed; 2: mistakes in the plan or lab file, nothing ran; 5: cancelled.
+    """
+    if detach:
+        return start_detached(output, _arguments(output, plan_file, options))
+    with services(output) as opened:
+        plan = _checked(output, opened, plan_file, _options(options))
+        if plan is None:
+            return EXIT_PLAN
+        if in_background:
+            return _run_in_background(opened, plan)
+        state = run_plan(output, opened, plan)
+    return exit_status(state)
+
+
+def _options(given: dict[str, object]) -> DeployOptions:
+    from kdeploy_gui.app import DeployOptions
+
+    rollback = not given.pop("no_rollback")
+    return DeployOptions(rollback=rollback, **given)  # type: ignore[arg-type]
+
+
+def _arguments(output: Output, plan_file: Path, given: dict[str, object]) -> list[str]:
+    words = ["--json"] if output.json else []
+    words += ["--lab", str(output.lab)] if output.lab else []
+    words += ["-v"] if output.verbose else []
+    names = given["environments"]
+    for name in names if isinstance(names, tuple) else ():
+        words += ["--env", name]
+    for flag in ("priority", "max_parallel"):
+        words += [f"--{flag.replace('_', '-')}={given[flag]}"] if given[flag] is not None else []
+    words += ["--no-rollback"] if given["no_rollback"] else []
+    return [*words, "--", str(plan_file)]
+
+
+def _checked(output: Output, opened: Services, plan_file: Path, options: DeployOptions) -> Plan | None:
+    planned = opened.check_plan(plan_file, options)
+    for notice in planned.notices:
+        output.note(f"note: {visible(str(notice))}")
+    if planned.problems or planned.plan is None:
+        output.problems(planned.problems)
+        return None
+    return planned.plan
+
+
+def run_plan(output: Output, opened: Services, plan: Plan) -> RunState:
+    """Submit a plan and show it until it ends, with the summary for people."""
+    with interrupts() as received:
+        run = opened.submit(plan)
+        state = watch(opened, run, choose_display(output), received)
+    if not output.json:
+        show_end(output, state)
+    return state
+
+
+def _run_in_background(opened: Services, plan: Plan) -> int:
+    with interrupts() as received:
+        run = opened.submit(plan)
+        return exit_status(watch(opened, run, Announcement(), received, started=let_go_of_terminal))
+
+
+def show_end(output: Output, state: RunState) -> None:
+    """The summary; with --quiet only the failures, on stderr."""
+    import sys
+
+    from kdeploy_gui.cli.look import Screen
+    from kdeploy_gui.cli.summary import print_failure, print_summary
+
+    if not output.quiet:
+        print_summary(Screen(), state)
+        return
+    for each in state.environments.values():
+        if each.error:
+            print_failure(Screen(sys.stderr), each.name, each.error)
+
+
+@click.command()
+@click.argument("run", type=click.IntRange(min=1))
+@click.option("--env", "environments", multiple=True, metavar="NAME", help="Only this environment; may be repeated.")
+@command_options()
+def cancel(output: Output, /, run: int, environments: tuple[str, ...]) -> int:
+    """Cancel a run, of this or another terminal, and wait for its end.
+
+    Targets are left whole. The exit status is that of the run: 5 when it was cancelled, 0 when everything had
+    completed before.
+    """
+    with services(output) as opened:
+        state = fold(events_of(opened, run))
+        unknown = [name for name in environments if name not in state.environments]
+        if unknown:
+            raise LocalError("E-RUN-UNKNOWN", f"run {run} has no environment {', '.join(unknown)}", run=str(run))
+        if not opened.cancel(run, environments):
+            raise LocalError("E-NOT-RUNNING", f"run {run} is not running: {state.outcome}", run=str(run))
+        state = _wait(opened, run, environments)
+    if output.json:
+        chosen = [each for each in state.summary() if not environments or each.name in environments]
+        output.document({"run": run, "outcome": state.outcome, "environments": chosen})
+    else:
+        output.say(f"run {run}: {state.outcome or 'goes on'}")
+    return exit_status(state, environments)
+
+
+def _wait(opened: Services, run: int, environments: Sequence[str]) -> RunState:
+    state = RunState(run)
+    for batch in opened.follow(run):
+        for event in batch:
+            state = state.after(event)
+        if environments and all(state.environments[name].status.is_final for name in environments):
+            break
+    return state

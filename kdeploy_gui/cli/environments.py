@@ -1,0 +1,256 @@
+"""`kdeploy env`: the environments of the lab file."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from kdeploy_gui.cli.options import EXIT_FAILED, command_options
+from kdeploy_gui.cli.output import Output, describe
+from kdeploy_gui.cli.session import services
+from kdeploy_gui.cli.text import local_time
+from kdeploy_gui.errors import PlanError, TrustError
+from kdeploy_gui.model.check import EnvironmentCheck
+from kdeploy_gui.model.environment import Environment, Kind
+from kdeploy_gui.model.figures import size
+from kdeploy_gui.model.problem import did_you_mean
+from kdeploy_gui.model.readiness import ReadyMark
+from kdeploy_gui.model.visible import visible
+
+if TYPE_CHECKING:
+    from kdeploy_gui.app import Services
+
+
+@click.group()
+def env() -> None:
+    """Environments of the lab: list, show, add, remove, check, trust."""
+
+
+@env.command("list")
+@command_options(on_plan_error=EXIT_FAILED)
+def list_(output: Output, /) -> int:
+    """List all environments with their last known readiness."""
+    with services(output) as opened:
+        reading = opened.read_lab()
+        marks = {each.name: opened.readiness.latest(each.name) for each in reading.lab.environments}
+        where = opened.lab_file
+    if output.json:
+        listed = [{"environment": each, "mark": marks[each.name]} for each in reading.lab.environments]
+        output.document({"lab_file": str(where), "environments": listed, "problems": reading.problems})
+        return EXIT_FAILED if reading.problems else 0
+    _print_list(output, reading.lab.environments, marks)
+    if not reading.lab.environments and not reading.problems:
+        output.note(f"No environments in {where} yet: kdeploy env add NAME --host HOST")
+    output.problems(reading.problems)
+    return EXIT_FAILED if reading.problems else 0
+
+
+def _print_list(output: Output, environments: tuple[Environment, ...], marks: dict[str, ReadyMark | None]) -> None:
+    from kdeploy_gui.cli.look import Screen, cell, plain_table
+
+    if output.quiet or not environments:
+        return
+    table = plain_table("name", "kind", "group", "address", "tags", "host key", "last known")
+    for each in environments:
+        pinned = "pinned" if each.host_keys else "not pinned"
+        words = [each.name, each.kind.value, each.group, each.address, " ".join(each.tags), pinned]
+        table.add_row(*(cell(word) for word in words), cell(_mark_words(marks[each.name])))
+    Screen().show(table)
+
+
+def _mark_words(mark: ReadyMark | None) -> str:
+    if mark is None:
+        return "never READY"
+    state = "READY" if mark.ready else f"not READY: {mark.because}"
+    return f"{state} ({local_time(mark.time)})"
+
+
+@env.command()
+@click.argument("name")
+@command_options(on_plan_error=EXIT_FAILED)
+def show(output: Output, /, name: str) -> int:
+    """Show everything the lab file says about an environment."""
+    with services(output) as opened:
+        environment = known(opened, name)
+        mark = opened.readiness.latest(name)
+    if output.json:
+        output.document({"environment": environment, "mark": mark})
+        return 0
+    for label, value in _described(environment):
+        output.say(f"{label + ':':<15}{visible(value)}")
+    output.say(f"{'last known:':<15}{visible(_mark_words(mark))}")
+    return 0
+
+
+def _described(environment: Environment) -> list[tuple[str, str]]:
+    rows = [
+        ("name", environment.name),
+        ("kind", environment.kind.value),
+        ("group", environment.group),
+        ("tags", " ".join(environment.tags)),
+        ("address", environment.address),
+        ("identity file", environment.identity_file),
+        ("credential", environment.credential),
+        ("jump", environment.jump),
+        ("become", environment.become.value),
+        ("host keys", " ".join(environment.host_keys) or "none pinned"),
+        ("power on", environment.power.on),
+        ("power off", environment.power.off),
+        ("libvirt", f"{environment.uri} {environment.domain}".strip()),
+        ("kernels", " ".join(each.name for each in environment.kernels)),
+    ]
+    return [(label, value) for label, value in rows if value]
+
+
+def known(opened: Services, name: str) -> Environment:
+    """The environment of that name. Raises PlanError."""
+    lab = opened.read_lab().lab
+    environment = lab.get(name)
+    if environment is None:
+        hint = did_you_mean(name, (each.name for each in lab.environments))
+        message = f"there is no environment '{name}' in {opened.lab_file}{hint}"
+        raise PlanError("E-LAB-UNKNOWN", message)
+    return environment
+
+
+@env.command()
+@click.argument("name")
+@click.option("--host", required=True, help="Name or address.")
+@click.option("--port", type=click.IntRange(1, 65535), default=22, show_default=True)
+@click.option("--user", default="root", show_default=True)
+@click.option("--identity-file", default="", help="Private key; without it the ssh agent.")
+@click.option("--group", default="", help="Folder in the tree of environments: rack-1/left.")
+@click.option("--tag", "tags", multiple=True, help="May be given several times.")
+@click.option("--kind", type=click.Choice([each.value for each in Kind]), default=Kind.BOARD.value, show_default=True)
+@command_options(on_plan_error=EXIT_FAILED)
+def add(output: Output, /, name: str, kind: str, **given: object) -> int:
+    """Add an environment to the lab file."""
+    environment = Environment(name=name, kind=Kind(kind), **given)  # type: ignore[arg-type]
+    with services(output) as opened:
+        problems = opened.add_environment(environment)
+        where = opened.lab_file
+    if problems:
+        output.problems(problems)
+        return EXIT_FAILED
+    if output.json:
+        output.document({"added": environment, "lab_file": str(where)})
+    else:
+        output.say(f"Added {name} to {where}. Next, pin its host key: {_trust_command(output, name)}")
+    return 0
+
+
+def _trust_command(output: Output, name: str, fingerprint: str = "") -> str:
+    words = ["kdeploy", "env", "trust", name]
+    if fingerprint:
+        words += ["--fingerprint", fingerprint]
+    if output.lab:
+        words += ["--lab", str(output.lab)]
+    return shlex.join(words)
+
+
+@env.command()
+@click.argument("name")
+@command_options(on_plan_error=EXIT_FAILED)
+def remove(output: Output, /, name: str) -> int:
+    """Remove an environment from the lab file; nothing changes on the machine."""
+    with services(output) as opened:
+        known(opened, name)
+        opened.remove_environment(name)
+        where = opened.lab_file
+    if output.json:
+        output.document({"removed": name, "lab_file": str(where)})
+    else:
+        output.say(f"Removed {name} from {where}")
+    return 0
+
+
+@env.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@command_options(on_plan_error=EXIT_FAILED)
+def check(output: Output, /, names: tuple[str, ...]) -> int:
+    """Connect to environments and see whether they are still READY; changes nothing there.
+
+    Exit status 0: all were reached, and whatever was READY still is.
+    """
+    with services(output) as opened:
+        for name in names:
+            known(opened, name)
+        checks = [opened.check_environment(name) for name in names]
+    if output.json:
+        output.document({"checks": checks})
+    else:
+        for each in checks:
+            _print_check(output, each)
+    return EXIT_FAILED if any(_is_bad(each) for each in checks) else 0
+
+
+def _is_bad(check: EnvironmentCheck) -> bool:
+    return check.failure is not None or (not check.ready and check.mark is not None)
+
+
+def _print_check(output: Output, check: EnvironmentCheck) -> None:
+    if check.failure is not None:
+        click.echo(f"{visible(check.environment)}: not reached", err=True)
+        click.echo("\n".join(describe(check.failure)), err=True)
+        return
+    facts = check.facts
+    if facts is not None:
+        system = facts.os_name or facts.os_id
+        memory = f"{size(facts.memory_available)} of {size(facts.memory_total)} memory free"
+        words = f"{facts.kernel_release} {facts.machine}, {system}, {memory}, load {facts.load:.2f}"
+        output.say(f"{visible(check.environment)}: reached: {visible(words)}")
+    output.say(f"{visible(check.environment)}: {readiness_words(check)}")
+
+
+def readiness_words(check: EnvironmentCheck) -> str:
+    """READY or not, and why."""
+    state = "READY" if check.ready else "not READY"
+    return f"{state}: {visible('; '.join(check.because))}" if check.because else state
+
+
+@env.command()
+@click.argument("name")
+@click.option("--fingerprint", metavar="SHA256:...", help="Pin this key, if it is the one that the machine offers.")
+@command_options(on_plan_error=EXIT_FAILED)
+def trust(output: Output, /, name: str, fingerprint: str | None) -> int:
+    """Pin the host key of a machine after you have compared it.
+
+    Without --fingerprint the offered one is shown and you are asked.
+    """
+    with services(output) as opened:
+        pinned = known(opened, name).host_keys
+        if fingerprint is None:
+            fingerprint = opened.offered_host_key(name)
+            if fingerprint in pinned:
+                return _pinned(output, name, fingerprint, "was pinned before")
+            _ask(output, name, fingerprint, pinned)
+        opened.trust(name, fingerprint)
+    return _pinned(output, name, fingerprint, "is pinned")
+
+
+def _ask(output: Output, name: str, offered: str, pinned: tuple[str, ...]) -> None:
+    if output.json or not sys.stdin.isatty():
+        message = f"{name} offers {offered}: nobody can confirm that here, nothing was pinned"
+        if output.lab:
+            message += f" (once you have compared: {_trust_command(output, name, offered)})"
+        raise TrustError("E-HOSTKEY-UNKNOWN", message, offered=offered)
+    lines = [
+        f"{name} offers the host key  {offered}",
+        *(f"pinned until now           {each}" for each in pinned),
+        "Compare it on the machine's own console, not over the network:",
+        "  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+    ]
+    click.echo("\n".join(visible(each) for each in lines), err=True)
+    if not click.confirm("Is it the same? Pin it", default=False, err=True):
+        raise TrustError("E-HOSTKEY-UNKNOWN", "you said no, nothing was pinned", offered=offered)
+
+
+def _pinned(output: Output, name: str, fingerprint: str, words: str) -> int:
+    if output.json:
+        output.document({"environment": name, "fingerprint": fingerprint})
+    else:
+        output.say(f"{fingerprint} {words} for {name}")
+    return 0

@@ -1,0 +1,179 @@
+"""`kdeploy env`: the lab file and the machines in it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import COMMAND, Answer, Lab, kdeploy
+from tests.lab.sshd import Sshd
+
+
+def test_add_show_list_remove(lab: Lab) -> None:
+    added = kdeploy(
+        "env", "add", "board-a", "--host", "192.0.2.10", "--tag", "arm64", "--tag", "net", "--group", "rack-1"
+    )
+    assert added.status == 0, added.stderr
+    assert "kdeploy env trust board-a" in added.stdout
+    environment = kdeploy("env", "show", "board-a", "--json").json["environment"]
+    assert (environment["host"], environment["port"], environment["user"]) == ("192.0.2.10", 22, "root")
+    assert environment["tags"] == ["arm64", "net"]
+    shown = kdeploy("env", "show", "board-a").stdout
+    assert "root@192.0.2.10:22" in shown
+    assert "none pinned" in shown
+    listed = kdeploy("env", "list").stdout.splitlines()
+    assert listed[0].split()[0] == "name"
+    assert listed[1].split() == [
+        "board-a",
+        "board",
+        "rack-1",
+        "root@192.0.2.10:22",
+        "arm64",
+        "net",
+        "not",
+        "pinned",
+        "never",
+        "READY",
+    ]
+    assert kdeploy("env", "remove", "board-a").status == 0
+    assert kdeploy("env", "list", "--json").json["environments"] == []
+
+
+def test_empty_lab_says_how_to_go_on() -> None:
+    said = kdeploy("env", "list")
+    assert (said.status, said.stdout) == (0, "")
+    assert "kdeploy env add" in said.stderr
+
+
+@pytest.mark.parametrize("command", ["show", "remove", "check", "trust"])
+def test_unknown_name_is_explained(lab: Lab, command: str) -> None:
+    kdeploy("env", "add", "board-a", "--host", "192.0.2.10")
+    said = kdeploy("env", command, "bord-a")
+    assert said.status == 1
+    assert "E-LAB-UNKNOWN" in said.stderr
+    assert "did you mean 'board-a'?" in said.stderr
+    assert kdeploy("env", command, "bord-a", "--json").json["error"]["code"] == "E-LAB-UNKNOWN"
+
+
+def test_name_cannot_be_added_twice_nor_badly(lab: Lab) -> None:
+    assert kdeploy("env", "add", "board-a", "--host", "192.0.2.10").status == 0
+    before = (lab.home / "lab.toml").read_bytes()
+    again = kdeploy("env", "add", "board-a", "--host", "192.0.2.11", "--json")
+    assert again.status == 1
+    assert again.json["problems"][0]["message"]
+    bad = kdeploy("env", "add", "Board A", "--host", "192.0.2.11")
+    assert bad.status == 1
+    assert bad.stderr.startswith("error: ")
+    assert (lab.home / "lab.toml").read_bytes() == before
+
+
+def test_problems_of_a_lab_file_are_listed_with_their_lines(lab: Lab) -> None:
+    (lab.home / "lab.toml").write_text('[[environment]]\nname = "a"\nhost = "192.0.2.1"\nprot = 22\nuser = 3\n')
+    said = kdeploy("env", "list")
+    assert said.status == 1
+    assert f"{lab.home / 'lab.toml'}:4: environment[0].prot" in said.stderr
+    assert "lab.toml:5: environment[0].user" in said.stderr
+
+
+def test_another_lab_file(tmp_path: Path, lab: Lab) -> None:
+    other = tmp_path / "other.toml"
+    added = kdeploy("env", "add", "board-b", "--host", "192.0.2.11", "--lab", other)
+    assert f"kdeploy env trust board-b --lab {other}" in added.stdout
+    assert "board-b" in kdeploy("env", "list", "--lab", other).stdout
+    assert not (lab.home / "lab.toml").exists()
+
+
+def test_check_of_a_machine_that_was_never_deployed(lab: Lab, board: Sshd) -> None:
+    said = kdeploy("env", "check", "board-a")
+    assert said.status == 0, said.stderr
+    assert os.uname().release in said.stdout
+    assert "board-a: not READY: " in said.stdout
+    check = kdeploy("env", "check", "board-a", "--json").json["checks"][0]
+    assert (check["ready"], check["facts"]["kernel_release"]) == (False, os.uname().release)
+
+
+def test_check_of_a_machine_that_is_gone(lab: Lab, board: Sshd) -> None:
+    board.stop()
+    said = kdeploy("env", "check", "board-a")
+    assert said.status == 1
+    assert "E-REFUSED (NET)" in said.stderr
+    assert "what to do:" in said.stderr
+    assert kdeploy("env", "check", "board-a", "--json").json["checks"][0]["failure"]["code"] == "E-REFUSED"
+
+
+def unpinned(lab: Lab, board: Sshd) -> str:
+    """Take the pin out of the lab file; the key that the machine offers."""
+    path = lab.home / "lab.toml"
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "host_key" not in line))
+    return board.fingerprints[0]
+
+
+def test_trust_without_a_terminal_refuses_with_the_exact_command(lab: Lab, board: Sshd) -> None:
+    offered = unpinned(lab, board)
+    said = kdeploy("env", "trust", "board-a")
+    assert said.status == 1
+    assert f"kdeploy env trust board-a --fingerprint {offered}" in said.stderr
+    assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" in said.stderr
+    error = kdeploy("env", "trust", "board-a", "--json").json["error"]
+    assert (error["code"], error["category"]) == ("E-HOSTKEY-UNKNOWN", "TRUST")
+    assert kdeploy("env", "show", "board-a", "--json").json["environment"]["host_keys"] == []
+
+
+def test_trust_pins_exactly_the_offered_key(lab: Lab, board: Sshd) -> None:
+    offered = unpinned(lab, board)
+    wrong = f"SHA256:{'A' * 43}"
+    refused = kdeploy("env", "trust", "board-a", "--fingerprint", wrong)
+    assert refused.status == 1
+    assert wrong in refused.stderr
+    assert offered in refused.stderr
+    assert "(TRUST)" in refused.stderr
+    assert kdeploy("env", "check", "board-a").status == 1
+    pinned = kdeploy("env", "trust", "board-a", "--fingerprint", offered, "--json")
+    assert pinned.json == {"environment": "board-a", "fingerprint": offered}
+    assert kdeploy("env", "check", "board-a").status == 0
+    assert "pinned before" in kdeploy("env", "trust", "board-a").stdout
+
+
+def at_terminal(answer: str, *arguments: str) -> Answer:
+    """Run `kdeploy ARGUMENTS` on a terminal and type `answer` when it asks."""
+    master, slave = pty.openpty()
+    with subprocess.Popen([*COMMAND, *arguments], stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        said = b""
+        while b"[y/N]" not in said:
+            assert select.select([master], [], [], 30)[0], said
+            said += os.read(master, 4096)
+        os.write(master, answer.encode())
+        status = process.wait(30)
+        while select.select([master], [], [], 0)[0]:
+            try:
+                said += os.read(master, 4096)
+            except OSError:
+                break
+    os.close(master)
+    return Answer(status, said.decode(), "")
+
+
+@pytest.mark.parametrize(("answer", "status"), [("\n", 1), ("n\n", 1), ("y\n", 0)])
+def test_trust_at_a_terminal_shows_the_key_and_asks(lab: Lab, board: Sshd, answer: str, status: int) -> None:
+    offered = unpinned(lab, board)
+    said = at_terminal(answer, "env", "trust", "board-a")
+    assert said.status == status, said.stdout
+    assert offered in said.stdout
+    assert "ssh-keygen -lf" in said.stdout
+    keys = kdeploy("env", "show", "board-a", "--json").json["environment"]["host_keys"]
+    assert keys == ([offered] if status == 0 else [])
+
+
+def test_trust_at_a_terminal_shows_what_was_pinned(lab: Lab, board: Sshd) -> None:
+    [before] = board.fingerprints
+    [after] = board.change_host_keys()
+    said = at_terminal("y\n", "env", "trust", "board-a")
+    assert before in said.stdout
+    assert after in said.stdout
+    assert kdeploy("env", "check", "board-a").status == 0
