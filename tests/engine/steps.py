@@ -1,0 +1,161 @@
+"""Ways to step into a run: before every call of a machine and before every read of a source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine
+from kdeploy_gui.environments.ssh_host import SshConnector
+from kdeploy_gui.model.command import Command, Completed
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.event import Event
+from kdeploy_gui.model.facts import Facts, FactsQuery
+from kdeploy_gui.model.files import Batch, FileState
+from kdeploy_gui.model.plan import Dependency, Instrumentation, Plan, SourceFile, Want
+from kdeploy_gui.model.stage import Stage
+from kdeploy_gui.ports import Connector, Content, Target
+from tests.rehearsal import MemoryContent, memory_file, memory_plan
+
+Hook = Callable[[str, str], Awaitable[None]]
+"""Gets the environment and the call: connect, facts, survey, sweep, place, or a command's title."""
+
+CALLS: Mapping[Stage, str] = {
+    Stage.CONNECTING: "connect",
+    Stage.DEPENDENCIES: "dependency check",
+    Stage.DEPLOYING: "place",
+    Stage.INSTRUMENTATION: "instrument detection",
+    Stage.VALIDATING: "survey",
+}
+"""A call that only this stage makes on a first deployment of `whole_plan`; preparation reads sources instead."""
+
+
+class HookedTarget:
+    """The `Target` port with a hook before every call."""
+
+    def __init__(self, name: str, inner: Target, hook: Hook) -> None:
+        self._name = name
+        self._inner = inner
+        self._hook = hook
+
+    async def facts(self, query: FactsQuery) -> Facts:
+        await self._hook(self._name, "facts")
+        return await self._inner.facts(query)
+
+    async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:
+        await self._hook(self._name, "sweep" if sweep else "survey")
+        return await self._inner.survey(paths, sweep=sweep)
+
+    async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
+        await self._hook(self._name, "place")
+        await self._inner.place(batch, progress)
+
+    async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
+        await self._hook(self._name, command.title)
+        return await self._inner.execute(command, output)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class HookedConnector:
+    """The `Connector` port with a hook before every call of its targets."""
+
+    def __init__(self, inner: Connector, hook: Hook) -> None:
+        self._inner = inner
+        self._hook = hook
+
+    async def connect(self, environment: Environment) -> Target:
+        await self._hook(environment.name, "connect")
+        return HookedTarget(environment.name, await self._inner.connect(environment), self._hook)
+
+    async def host_key(self, environment: Environment) -> str:
+        return await self._inner.host_key(environment)
+
+
+@dataclass
+class HookedContent(MemoryContent):
+    """Memory content that calls `before` ahead of every digest, in the thread that reads."""
+
+    before: Callable[[], None] = lambda: None
+
+    def digest(self, source: SourceFile) -> str:
+        self.before()
+        return super().digest(source)
+
+
+@dataclass
+class Faults:
+    """What goes wrong in one stage: its calls raise these errors in turn, then work."""
+
+    stage: Stage
+    errors: list[Exception]
+    environment: str = ""
+    left: list[Exception] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = list(self.errors)
+
+    def read(self) -> None:
+        """`HookedContent.before`."""
+        if self.stage is Stage.PREPARING and self.left:
+            raise self.left.pop(0)
+
+    async def call(self, environment: str, call: str) -> None:
+        """A `Hook`."""
+        if environment.startswith(self.environment) and call == CALLS.get(self.stage) and self.left:
+            raise self.left.pop(0)
+
+
+@dataclass
+class Standstill:
+    """One stage of one environment stands still until `release` or for ever; `reached` says that it does."""
+
+    stage: Stage
+    environment: str
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def call(self, environment: str, call: str) -> None:
+        """A `Hook`."""
+        if environment == self.environment and call == CALLS[self.stage]:
+            self.reached.set()
+            await self.release.wait()
+
+
+def machine() -> MemoryMachine:
+    """A memory machine that satisfies `whole_plan`."""
+    return MemoryMachine(replies={"dependency check": Completed(0, b"t:sh\tpresent\t/bin/sh\n")})
+
+
+def whole_plan(names: Sequence[str], content: MemoryContent) -> Plan:
+    """A plan with work in all six stages."""
+    files = [memory_file(content, f"/opt/t/{name}", name.encode() * 99, 0o750) for name in ("one", "two")]
+    return replace(
+        memory_plan(names, files),
+        dependencies=(Dependency(tool="sh"),),
+        instrumentation=Instrumentation({"perf": Want.WANTED}),
+    )
+
+
+def hooked(machines: Mapping[str, MemoryMachine], content: Content, hook: Hook) -> HookedConnector:
+    """Memory machines with a hook."""
+    return HookedConnector(MemoryConnector(machines, content), hook)
+
+
+class NoSecrets:
+    """A keyring that nobody should need."""
+
+    def get(self, name: str) -> str:
+        raise NotImplementedError(name)
+
+
+def over_ssh(content: Content, environments: Iterable[Environment] = ()) -> SshConnector:
+    """The real way to machines; `environments` can be named as jump hosts."""
+    return SshConnector(content, NoSecrets(), {each.name: each for each in environments}.get)
+
+
+def of(events: Iterable[Event], kind: str, environment: str = "") -> list[Event]:
+    """Events of a type, of one environment where it is named."""
+    return [each for each in events if each.type == kind and environment in {"", each.environment}]
