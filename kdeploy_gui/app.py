@@ -98,9 +98,9 @@ def home_from_environment() -> Home:
     return home
 
 
-def failure_of(error: KdeployError, environment: str = "") -> Failure:
-    """An error outside a run as people are told about it."""
-    return engine_failure_of(error, bundled(), environment, "")
+def failure_of(error: KdeployError, environment: str = "", lab_file: Path | None = None) -> Failure:
+    """An error outside a run as people are told about it; commands it suggests are for `lab_file` if it is named."""
+    return engine_failure_of(error, bundled().for_lab(lab_file) if lab_file else bundled(), environment, "")
 
 
 def html_report(events: Sequence[Event]) -> str:
@@ -119,7 +119,7 @@ class Services:
         self.history: EventLog = history.log
         self.readiness: ReadinessLog = history.readiness
         self.output: OutputStore = history.output
-        self.remedies: Remedies = bundled()
+        self.remedies: Remedies = bundled() if lab_file == home.lab_file else bundled().for_lab(lab_file)
         self._history = history
         self._engine = engine
         self._catalogue = Catalogue()

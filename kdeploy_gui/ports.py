@@ -77,6 +77,9 @@ class EventLog(Protocol):
     def release(self, run: int) -> None:
         """This process has finished the run."""
 
+    def end_abandoned(self) -> None:
+        """Append the events that end runs whose process died. Raises LocalError."""
+
     def events(self, run: int, after: int = 0) -> list[Event]:
         """Stored events of a run with a sequence number above `after`, in order."""
 

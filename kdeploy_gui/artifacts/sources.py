@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kdeploy_gui.model.plan import Artifact, ListedFile, Listing, SourceFile
 from kdeploy_gui.model.problem import Problem, did_you_mean
-from kdeploy_gui.model.text import is_control, printable
+from kdeploy_gui.model.visible import is_visible, visible
 
 REPORTED = 10
 """Files of one artifact that are named with their mistake; the rest is counted."""
@@ -72,9 +72,9 @@ def _listing(source: str, folder: Path) -> tuple[Listing, list[str]]:
     except OSError as error:
         return Listing(), [f"'{_shown(str(error.filename or source), folder)}' cannot be read: {error.strerror}"]
     if not found:
-        return Listing(), [f"'{printable(source)}' {'holds' if is_folder else 'matches'} no files"]
+        return Listing(), [f"'{visible(source)}' {'holds' if is_folder else 'matches'} no files"]
     if len(found) > FILE_LIMIT:
-        return Listing(), [f"'{printable(source)}' stands for more than {FILE_LIMIT} files: name what is needed"]
+        return Listing(), [f"'{visible(source)}' stands for more than {FILE_LIMIT} files: name what is needed"]
     files: list[ListedFile] = []
     mistakes: list[str] = []
     for each in found:
@@ -107,7 +107,7 @@ def _is_folder(start: str, source: str, folder: Path) -> bool:
     except FileNotFoundError:
         raise SourceError(_missing(start, folder)) from None
     except NotADirectoryError:
-        raise SourceError(f"'{printable(source)}' is a file, not a folder: write it without the last slash") from None
+        raise SourceError(f"'{visible(source)}' is a file, not a folder: write it without the last slash") from None
 
 
 def _missing(start: str, folder: Path) -> str:
@@ -124,7 +124,7 @@ def _missing(start: str, folder: Path) -> str:
 
 def _names(folder: str) -> list[str]:
     try:
-        return sorted(map(printable, os.listdir(folder)))
+        return sorted(map(visible, os.listdir(folder)))
     except OSError:
         return []
 
@@ -211,11 +211,11 @@ def _source_file(path: str, folder: Path) -> SourceFile:
         mistake = _unfit(path, state.st_mode)
         if not mistake:
             return SourceFile(path, relative, state.st_size)
-    raise SourceError(f"'{printable(relative)}' {mistake}")
+    raise SourceError(f"'{visible(relative)}' {mistake}")
 
 
 def _unfit(path: str, mode: int) -> str:
-    if not path.isprintable() and any(is_control(each) for each in path):
+    if not is_visible(path):
         return "has control characters in its name: rename it"
     if stat.S_ISDIR(mode):
         return "is a link to a folder, which is not followed: list that folder as an artifact of its own"
@@ -237,4 +237,4 @@ def _relative(path: str, folder: Path) -> str:
 
 
 def _shown(path: str, folder: Path) -> str:
-    return printable(_relative(path, folder))
+    return visible(_relative(path, folder))

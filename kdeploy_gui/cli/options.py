@@ -78,7 +78,7 @@ def _guarded(output: Output, action: Callable[[], int], statuses: Statuses, envi
 def _explained(output: Output, error: KdeployError, statuses: Statuses, environment: str) -> int:
     from kdeploy_gui.app import failure_of
 
-    output.failure(failure_of(error, environment))
+    output.failure(failure_of(error, environment, output.lab))
     if output.verbose:
         traceback.print_exception(error, file=sys.stderr)
     return statuses[PlanError] if isinstance(error, PlanError) else EXIT_FAILED

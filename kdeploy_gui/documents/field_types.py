@@ -12,8 +12,8 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator
 
 from kdeploy_gui.model.problem import did_you_mean
-from kdeploy_gui.model.text import is_control, printable
 from kdeploy_gui.model.version import VersionRange
+from kdeploy_gui.model.visible import is_visible, visible
 
 SECONDS: Mapping[str, float] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 BYTES: Mapping[str, int] = {
@@ -51,7 +51,7 @@ def shown(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            text = json.dumps(printable(value), ensure_ascii=False).replace("\\\\", "\\")
+            text = json.dumps(visible(value), ensure_ascii=False).replace("\\\\", "\\")
             return text if len(text) <= _VALUE_LIMIT else f'{text[:_VALUE_LIMIT]}..."'
         case list():
             return "an array"
@@ -65,7 +65,7 @@ def shown(value: object) -> str:
 
 
 def _refuse_control(value: str) -> None:
-    if any(is_control(each) for each in value):
+    if not is_visible(value):
         raise ValueError(f"must not contain control characters: {shown(value)}")
 
 

@@ -20,7 +20,7 @@ from kdeploy_gui.model.plan import (
     Validation,
 )
 from kdeploy_gui.model.problem import Problem, did_you_mean
-from kdeploy_gui.model.text import printable
+from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ports import Instruments
 
 PACKAGE_MANAGERS = ("apk", "apt", "dnf", "opkg", "pacman", "yum", "zypper")
@@ -89,7 +89,7 @@ def _follows(found: Problem, own: Problem) -> bool:
 
 def _not_there(path: Path) -> Problem:
     folder = path.parent
-    siblings = [printable(each.name) for each in folder.iterdir()] if folder.is_dir() else []
+    siblings = [visible(each.name) for each in folder.iterdir()] if folder.is_dir() else []
     return Problem(f"no such file{did_you_mean(path.name, siblings)}", file=str(path))
 
 
@@ -122,7 +122,7 @@ def _dependency_problems(dependencies: list[DependencyTable]) -> Iterator[Proble
                 known = ", ".join(PACKAGE_MANAGERS)
                 near = did_you_mean(manager, PACKAGE_MANAGERS)
                 yield Problem(
-                    f"unknown package manager '{printable(manager)}', known are {known}{near}", f"{where}.names"
+                    f"unknown package manager '{visible(manager)}', known are {known}{near}", f"{where}.names"
                 )
 
 
@@ -147,9 +147,7 @@ def _instrumentation(
         name = instruments.canonical(key)
         if not name:
             near = did_you_mean(key, [*known, *InstrumentationTable.model_fields])
-            problems.append(
-                Problem(f"unknown instrument '{printable(key)}'{near}; known are {', '.join(known)}", place)
-            )
+            problems.append(Problem(f"unknown instrument '{visible(key)}'{near}; known are {', '.join(known)}", place))
         elif name != key and name in written:
             problems.append(Problem(f"'{key}' is the old name of '{name}', which is set as well: remove one", place))
         else:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kdeploy_gui.model.text import printable
+from kdeploy_gui.model.visible import visible
 
 KeyPath = tuple[str | int, ...]
 
@@ -33,7 +33,7 @@ def field_path(path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = part if _BARE_KEY.fullmatch(part) else f'"{printable(part)}"'
+            name = part if _BARE_KEY.fullmatch(part) else f'"{visible(part)}"'
             text += f".{name}" if text else name
     return text
 

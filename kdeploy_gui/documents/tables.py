@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from kdeploy_gui.documents.field_types import shown
 from kdeploy_gui.documents.positions import KeyPath, field_path
 from kdeploy_gui.model.problem import Problem, did_you_mean
-from kdeploy_gui.model.text import printable
+from kdeploy_gui.model.visible import visible
 
 _WANTED = {
     "string_type": "a string",
@@ -96,7 +96,7 @@ def _problem(error: ErrorDetails, model: type[Table]) -> Problem:
     name = _name(loc)
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return Problem(f"unknown key '{printable(str(loc[-1]))}'{_advice(loc, model)}", field_path(loc))
+        return Problem(f"unknown key '{visible(str(loc[-1]))}'{_advice(loc, model)}", field_path(loc))
     if kind == "value_error":
         message = f"{name} {context['error']}"
     elif kind == "list_type" and isinstance(value, dict) and _holds_tables(model, loc):

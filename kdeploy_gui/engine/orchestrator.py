@@ -22,7 +22,9 @@ from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome, Stage, Status
 
 CANCEL_POLL = 0.3
-"""Seconds between looks for requests of other processes."""
+"""Seconds between looks at what other processes do."""
+ABANDONED_AFTER = 5
+"""Looks without news after which a run of another process may have been abandoned."""
 
 
 @dataclass
@@ -84,15 +86,18 @@ class Orchestrator:
         return number in self._runs
 
     async def watch(self, number: int, after: int = 0) -> AsyncIterator[tuple[Event, ...]]:
-        """Stored events of a run that another process may still be adding to, without end."""
-        seen = after
+        """Stored events of a run that another process may still be adding to; ended for it if it dies."""
+        seen, idle = after, 0
         while True:
             group = tuple(await asyncio.to_thread(self._ports.log.events, number, seen))
             if group:
-                seen = group[-1].seq
+                seen, idle = group[-1].seq, 0
                 yield group
-            else:
-                await asyncio.sleep(CANCEL_POLL)
+                continue
+            idle += 1
+            if idle % ABANDONED_AFTER == 0:
+                await asyncio.to_thread(self._ports.log.end_abandoned)
+            await asyncio.sleep(CANCEL_POLL)
 
     async def wait(self, number: int) -> None:
         """Return when a run of this process has ended."""

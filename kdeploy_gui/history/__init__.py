@@ -68,11 +68,11 @@ def open_history(data_folder: Path, *, read_only: bool = False, remedy: Remedy =
     database = HistoryDatabase(data_folder, read_only=read_only)
     owners = RunOwners(data_folder / "runs")
     requests = CancelRequests(data_folder / "runs")
-    log = SqliteEventLog(database, owners, requests)
+    log = SqliteEventLog(database, owners, requests, remedy)
     with ExitStack() as on_failure:
         on_failure.callback(database.close)
         if not read_only:
-            log.end_abandoned(remedy)
+            log.end_abandoned()
         on_failure.pop_all()
     return History(
         log=log,

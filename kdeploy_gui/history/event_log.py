@@ -26,10 +26,11 @@ RunRow = tuple[int, str, str, str | None, str | None, str, int]
 class SqliteEventLog:
     """Port EventLog on the history file."""
 
-    def __init__(self, database: HistoryDatabase, owners: RunOwners, requests: CancelRequests) -> None:
+    def __init__(self, database: HistoryDatabase, owners: RunOwners, requests: CancelRequests, remedy: Remedy) -> None:
         self._database = database
         self._owners = owners
         self._requests = requests
+        self._remedy = remedy
 
     def begin(self, plan: str, environments: Sequence[str]) -> int:
         """Allocate a run number and hold it. Raises LocalError."""
@@ -66,7 +67,7 @@ class SqliteEventLog:
             rows: list[RunRow] = db.execute(RUNS, query_parameters(query)).fetchall()
         return [run_record(row) for row in rows]
 
-    def end_abandoned(self, remedy: Remedy) -> None:
+    def end_abandoned(self) -> None:
         """Append to every run whose process died the events that end it as interrupted. Raises LocalError."""
         with self._database.writing() as db:
             unfinished: list[tuple[int, str, str, str]] = db.execute(UNFINISHED).fetchall()
@@ -74,7 +75,7 @@ class SqliteEventLog:
                 if not self._owners.is_held(run):
                     stored = load(db, self._database.path, run)
                     start = [] if stored else [submission(run, plan, submitted, environments)]
-                    store(db, [*start, *ending_events([*stored, *start], remedy)])
+                    store(db, [*start, *ending_events([*stored, *start], self._remedy)])
                     self._owners.discard(run)
                     self._requests.forget(run)
 

@@ -48,6 +48,9 @@ class MemoryEventLog:
         with self._lock:
             self.alive.discard(run)
 
+    def end_abandoned(self) -> None:
+        """Nothing: a history in memory dies with its process."""
+
     def events(self, run: int, after: int = 0) -> list[Event]:
         """Events of a run with a sequence number above `after`."""
         with self._lock:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _CONTROLS = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+_FIRST_UNDECODABLE = 0xDC00
+"""Bytes that are not UTF-8 stand as this plus their value (PEP 383)."""
 _UNSAFE = re.compile(_CONTROLS)
 _UNSAFE_IN_LINES = re.compile(f"(?![\n\t]){_CONTROLS}")
 
@@ -19,5 +21,13 @@ def visible_lines(text: str) -> str:
     return _UNSAFE_IN_LINES.sub(_escape, text.replace("\r\n", "\n"))
 
 
+def is_visible(text: str) -> bool:
+    """Whether `text` holds nothing that would be escaped."""
+    return _UNSAFE.search(text) is None
+
+
 def _escape(found: re.Match[str]) -> str:
+    undecodable = ord(found.group()) - _FIRST_UNDECODABLE
+    if 0x80 <= undecodable <= 0xFF:
+        return f"\\x{undecodable:02x}"
     return found.group().encode("unicode_escape").decode("ascii")

@@ -13,9 +13,10 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileState
+from kdeploy_gui.model.history import RunQuery, RunRecord
 from kdeploy_gui.model.plan import Dependency, Instrumentation, Plan, SourceFile, Want
 from kdeploy_gui.model.stage import Stage
-from kdeploy_gui.ports import Connector, Content, Target
+from kdeploy_gui.ports import Connector, Content, EventLog, Target
 from tests.rehearsal import MemoryContent, memory_file, memory_plan
 
 Hook = Callable[[str, str], Awaitable[None]]
@@ -159,3 +160,36 @@ def over_ssh(content: Content, environments: Iterable[Environment] = ()) -> SshC
 def of(events: Iterable[Event], kind: str, environment: str = "") -> list[Event]:
     """Events of a type, of one environment where it is named."""
     return [each for each in events if each.type == kind and environment in {"", each.environment}]
+
+
+class FlakyLog:
+    """The `EventLog` port that raises `error` from `append` while there is one."""
+
+    def __init__(self, inner: EventLog) -> None:
+        self._inner = inner
+        self.error: Exception | None = None
+
+    def begin(self, plan: str, environments: Sequence[str]) -> int:
+        return self._inner.begin(plan, environments)
+
+    def append(self, events: Sequence[Event]) -> None:
+        if self.error is not None:
+            raise self.error
+        self._inner.append(events)
+
+    def release(self, run: int) -> None:
+        self._inner.release(run)
+
+    def events(self, run: int, after: int = 0) -> list[Event]:
+        return self._inner.events(run, after)
+
+    def runs(self, query: RunQuery) -> list[RunRecord]:
+        return self._inner.runs(query)
+
+
+async def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+    """Let the loop run until a condition holds; fail with `what` was expected."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, f"within {seconds} s: {what}"
+        await asyncio.sleep(0.005)

@@ -36,7 +36,7 @@ from kdeploy_gui.model.files import Batch
 from kdeploy_gui.model.plan import Artifact, ArtifactType, Plan, Policy
 from kdeploy_gui.model.run import EnvironmentState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
-from kdeploy_gui.model.text import is_control
+from kdeploy_gui.model.visible import is_visible
 from kdeploy_gui.ports import Target
 from tests.lab.chaos import Chaos, Direction, Mischief
 from tests.lab.sshd import Sshd
@@ -64,7 +64,7 @@ def is_legal(path: str) -> bool:
     return True
 
 
-letters = st.characters(codec="utf-8", exclude_characters="/").filter(lambda each: not is_control(each))
+letters = st.characters(codec="utf-8", exclude_characters="/").filter(lambda each: is_visible(each))
 components = st.text(letters, min_size=1, max_size=12) | st.sampled_from(["a", "b", "-rf", "~", "*", "x y", "'\"$(id)"])
 targets = st.builds(
     lambda root, parts: f"{root}/{'/'.join(parts)}",
