@@ -36,8 +36,8 @@ class FileEnvironmentLocks:
         except OSError as error:
             raise lock_file_error(path, error) from error
         try:
-            await self._acquire(descriptor, waiting)
             try:
+                await self._acquire(descriptor, waiting)
                 sign(descriptor, run)
             except OSError as error:
                 raise lock_file_error(path, error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import secrets
 import time
@@ -24,6 +25,9 @@ NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln
 CLEAN = "The previous version is intact; temporary files were removed."
 UNKNOWN = "Not known: it is verified at the next contact."
 LOCKED = 75
+"""Exit status of the scripts when another deployment holds the lock (EX_TEMPFAIL)."""
+LOCK_REFUSED = 74
+"""Exit status when the lock file cannot be opened (EX_IOERR)."""
 
 _SAID = (
     ("No space left on device", "E-NOSPC", "no space is left"),
@@ -54,8 +58,12 @@ class Shell(Protocol):
         arguments: Sequence[str] = (),
         source: AsyncIterator[bytes] | None = None,
         output: Callable[[bytes], None] | None = None,
+        gentle: bool = False,
     ) -> Completed:
-        """Run a script with arguments, `source` on its stdin. Raises KdeployError only."""
+        """Run a script with arguments, `source` on its stdin. Raises KdeployError only.
+
+        When the caller is cancelled the script is ended: with TERM and, unless it is to be treated `gentle`, with KILL.
+        """
 
     async def close(self) -> None:
         """Let go of it; never raises."""
@@ -103,6 +111,14 @@ class ShellTarget:
                 f"the machine's answer about its files makes no sense: {nonsense}",
                 evidence=_evidence("survey", done),
             ) from nonsense
+        if any(each.kind is FileKind.FILE and not each.owner for each in found.values()):
+            raise TargetError(
+                "E-TOOL-MISSING",
+                "stat -c does not work on the machine, so modes and owners cannot be read",
+                on_target="Nothing was changed.",
+                evidence=_evidence("survey", done),
+                tool="stat with -c",
+            )
         return {path: found.get(path, FileState(path, FileKind.MISSING)) for path in paths}
 
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
@@ -111,14 +127,14 @@ class ShellTarget:
         places = tar_stream.folders(batch)
         head = "".join(f"{line}\n" for line in (str(len(places)), *places)).encode()
         source = self._stream(head, batch, token, progress)
-        done = await self._shell.run(resources.text("remote/place.sh"), (token,), source)
+        done = await self._shell.run(resources.text("remote/place.sh"), (token,), source, gentle=True)
         _refuse_locked(done)
         if done.status != 0:
             raise _refused(done, batch)
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
         """See `Target.execute`."""
-        run = self._shell.run(command.script, command.arguments, None, output)
+        run = self._shell.run(command.script, command.arguments, None, output, gentle=command.gentle)
         if command.timeout is None:
             return await run
         try:
@@ -161,6 +177,14 @@ def _refuse_locked(done: Completed) -> None:
         raise TargetBusy(
             "E-LOCKED", "another deployment is writing on this machine", on_target="Unchanged by this run."
         )
+    if done.status == LOCK_REFUSED:
+        raise TargetError(
+            "E-PERM",
+            "kdeploy's lock file on the machine belongs to somebody else",
+            path="~/.cache/kdeploy/lock",
+            on_target="Unchanged by this run.",
+            evidence=_evidence("lock", done),
+        )
 
 
 def _refused(done: Completed, batch: Batch) -> KdeployError:
@@ -189,8 +213,17 @@ def _refused(done: Completed, batch: Batch) -> KdeployError:
 def parse_facts(done: Completed, now: float) -> Facts:
     """Facts from the output of `facts.sh`; `now` is the workstation's time (s) in the middle of the round trip.
 
-    Raises TargetError E-SHELL where the machine has no POSIX shell worth the name.
+    Raises TargetError E-SHELL where the answer is not that of a POSIX shell.
     """
+    try:
+        return _facts(done, now)
+    except (ValueError, OverflowError) as nonsense:
+        raise TargetError(
+            "E-SHELL", f"the machine's facts make no sense: {nonsense}", evidence=_evidence("facts", done)
+        ) from nonsense
+
+
+def _facts(done: Completed, now: float) -> Facts:
     said: dict[str, str] = {}
     tools: dict[str, str] = {}
     frames: dict[str, dict[str, str]] = {"disk": {}, "inodes": {}}
@@ -233,9 +266,10 @@ def parse_facts(done: Completed, now: float) -> Facts:
 
 def _number(text: str, otherwise: float = 0.0) -> float:
     try:
-        return float(text.split()[0])
+        number = float(text.split()[0])
     except (ValueError, IndexError):
         return otherwise
+    return number if math.isfinite(number) else otherwise
 
 
 def _disk(space: str, inodes: str) -> Disk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 import signal
 import socket
@@ -55,15 +56,26 @@ def _explained(environment: Environment, on_target: str) -> Iterator[None]:
         ) from error
     except asyncssh.ChannelOpenError as error:
         raise NetworkError("E-CHANNELS", f"{where} opens no channel: {error.reason}", on_target=on_target) from error
+    except UnicodeError as error:
+        raise NetworkError(
+            "E-DNS", f"{environment.host} is no host name", on_target=NOTHING_SENT, host=environment.host
+        ) from error
     except asyncssh.ConnectionLost as error:
         raise _lost(error, environment, on_target) from error
     except (asyncssh.Error, OSError) as error:
-        reason = str(error) or type(error).__name__
-        if isinstance(error, OSError) and error.errno in _UNREACHABLE:
-            raise NetworkError(
-                "E-UNREACHABLE", f"{where} cannot be reached: {reason}", on_target=NOTHING_SENT, address=where
-            ) from error
-        raise NetworkError("E-LOST", f"the connection to {where} was lost: {reason}", on_target=on_target) from error
+        raise _other(error, environment, on_target) from error
+
+
+def _other(error: Exception, environment: Environment, on_target: str) -> KdeployError:
+    where = f"{environment.host}:{environment.port}"
+    reason = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.errno in _UNREACHABLE:
+        message = f"{where} cannot be reached: {reason}"
+        return NetworkError("E-UNREACHABLE", message, on_target=NOTHING_SENT, address=where)
+    if "authentication failures" in reason:
+        message = f"{where} refuses user {environment.user}: {reason}"
+        return AuthError("E-AUTH", message, on_target=NOTHING_SENT, user=environment.user, host=where)
+    return NetworkError("E-LOST", f"the connection to {where} was lost: {reason}", on_target=on_target)
 
 
 def _lost(error: asyncssh.ConnectionLost, environment: Environment, on_target: str) -> NetworkError:
@@ -197,16 +209,18 @@ def _changed(environment: Environment, offered: str) -> TrustError:
 
 
 def _read_key(name: str, passphrase: str | None) -> asyncssh.SSHKey:
-    path = Path(name).expanduser()
+    path = Path(name)
     try:
+        path = path.expanduser()
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise PlanError(
                 "E-KEYFILE", f"the key {path} can be read by others", path=str(path), on_target=NOTHING_SENT
             )
         return asyncssh.read_private_key(path, passphrase)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise PlanError(
-            "E-KEYFILE", f"the key {path} cannot be read: {error.strerror}", path=str(path), on_target=NOTHING_SENT
+            "E-KEYFILE", f"the key {path} cannot be read: {reason}", path=str(path), on_target=NOTHING_SENT
         ) from error
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         raise AuthError(
@@ -232,34 +246,28 @@ class SshShell:
         arguments: Sequence[str] = (),
         source: AsyncIterator[bytes] | None = None,
         output: Callable[[bytes], None] | None = None,
+        gentle: bool = False,
     ) -> Completed:
-        """See `Shell.run`; raises NetworkError E-STALLED when nothing moves for `defaults.STALL_TIMEOUT`."""
-        words = ("exec", "/bin/sh", "-c", shlex.quote(script), "kdeploy", *map(shlex.quote, arguments))
+        """See `Shell.run`; raises NetworkError E-STALLED when stdin is not taken for `defaults.STALL_TIMEOUT`."""
+        words = ("exec", "/bin/sh", "-c", _TELL_PID, "kdeploy", script, "kdeploy", *arguments)
         with _explained(self._environment, UNKNOWN):
-            process = await self._connections[-1].create_process(" ".join(words), encoding=None)
+            process = await self._connections[-1].create_process(" ".join(map(shlex.quote, words)), encoding=None)
+            told = _PidLine()
+            stdout = asyncio.ensure_future(_collect(process.stdout, output))
+            stderr = asyncio.ensure_future(_collect(process.stderr, output, told))
             try:
-                return await self._converse(process, source, output)
+                await self._feed(process, source)
+                captured = await asyncio.gather(stdout, stderr)
+                await process.wait_closed()
             except BaseException:
-                await self._end(process)
+                await self._end(process, told.pid, gentle)
                 raise
-
-    async def _converse(
-        self,
-        process: asyncssh.SSHClientProcess[bytes],
-        source: AsyncIterator[bytes] | None,
-        output: Callable[[bytes], None] | None,
-    ) -> Completed:
-        readers = [asyncio.ensure_future(_collect(stream, output)) for stream in (process.stdout, process.stderr)]
-        try:
-            await self._feed(process, source)
-            stdout, stderr = await asyncio.gather(*readers)
-            await process.wait_closed()
-        finally:
-            for reader in readers:
-                reader.cancel()
+            finally:
+                stdout.cancel()
+                stderr.cancel()
         if process.exit_status is None and process.exit_signal is None:
             raise NetworkError("E-LOST", f"the connection to {self._environment.address} was lost", on_target=UNKNOWN)
-        return Completed(_status(process), stdout, stderr)
+        return Completed(_status(process), *captured)
 
     async def _feed(self, process: asyncssh.SSHClientProcess[bytes], source: AsyncIterator[bytes] | None) -> None:
         """Send stdin; a command that ends early simply gets no more."""
@@ -282,35 +290,78 @@ class SshShell:
                 on_target=UNKNOWN,
             ) from error
 
-    async def _end(self, process: asyncssh.SSHClientProcess[bytes]) -> None:
-        """End the remote process group: TERM, a grace period to clean up or finish renaming, then KILL."""
-        for number, grace in ((signal.SIGTERM, defaults.CANCEL_GRACE), (signal.SIGKILL, 0.5)):
-            if process.is_closing() or self._connections[-1].is_closed():
-                return
+    async def _end(self, process: asyncssh.SSHClientProcess[bytes], pid: int, gentle: bool) -> None:
+        """End the remote process group: TERM, a grace period to clean up or to finish renaming, then KILL.
+
+        By `kill` on a channel of its own: OpenSSH refuses signal requests for root's sessions.
+        """
+        if pid and not self._connections[-1].is_closed():
             with suppress(OSError, asyncssh.Error, TimeoutError):
-                process.send_signal(number.name[3:])
-                process.stdin.write_eof()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(grace):
+                async with asyncio.timeout(defaults.CANCEL_GRACE):
+                    await self._signal("TERM", pid)
                     await process.wait_closed()
-                    return
+            if process.exit_status is None and process.exit_signal is None and not gentle:
+                with suppress(OSError, asyncssh.Error, TimeoutError):
+                    async with asyncio.timeout(_KILL_GRACE):
+                        await self._signal("KILL", pid)
+                        await process.wait_closed()
         process.close()
+
+    async def _signal(self, name: str, pid: int) -> None:
+        """Signal a process group, or the process alone where the server gave it no group of its own."""
+        await self._connections[-1].run(f"kill -{name} -{pid} 2>/dev/null || kill -{name} {pid}")
 
     async def close(self) -> None:
         """See `Shell.close`."""
         _close(self._connections)
 
 
-async def _collect(stream: asyncssh.SSHReader[bytes], output: Callable[[bytes], None] | None) -> bytes:
+_KILL_GRACE = 1.0
+_TELL_PID = 'echo "kdeploy-pid:$$" >&2; exec /bin/sh -c "$@"'
+_PID = re.compile(rb"kdeploy-pid:(\d{1,10})\n")
+_NOISE = 65536
+"""Bytes that a login shell may write to stderr before our script starts."""
+
+
+class _PidLine:
+    """Takes the line with the process number out of a stderr stream."""
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self._held = b""
+        self._over = False
+
+    def feed(self, data: bytes) -> bytes:
+        """What of the stream so far is the command's own."""
+        if self._over:
+            return data
+        self._held += data
+        found = _PID.search(self._held)
+        if found is None and data and len(self._held) < _NOISE:
+            return b""
+        self._over = True
+        if found is None:
+            return self._held
+        self.pid = int(found.group(1))
+        return self._held[: found.start()] + self._held[found.end() :]
+
+
+async def _collect(
+    stream: asyncssh.SSHReader[bytes], output: Callable[[bytes], None] | None, told: _PidLine | None = None
+) -> bytes:
     """Everything from a stream, the first `defaults.CAPTURE_CAP` bytes of it kept."""
     kept: list[bytes] = []
     size = 0
-    while chunk := await stream.read(65536):
-        if output is not None:
-            output(chunk)
+    going_on = True
+    while going_on:
+        chunk = await stream.read(65536)
+        going_on = bool(chunk)
+        own = told.feed(chunk) if told is not None else chunk
+        if own and output is not None:
+            output(own)
         if size < defaults.CAPTURE_CAP:
-            kept.append(chunk)
-            size += len(chunk)
+            kept.append(own)
+            size += len(own)
     return b"".join(kept)
 
 

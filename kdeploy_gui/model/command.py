@@ -9,13 +9,15 @@ from dataclasses import dataclass
 class Command:
     """A POSIX shell script with its arguments ($1, $2, ...): arguments never become part of the script's text.
 
-    `timeout` in seconds, None: as long as the stage may take. `title` names it in messages.
+    `timeout` in seconds, None: as long as the stage may take. `title` names it in messages. A `gentle` command is never
+    killed when its caller is cancelled: at most it is asked to end.
     """
 
     script: str
     arguments: tuple[str, ...] = ()
     title: str = ""
     timeout: float | None = None
+    gentle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,10 +39,14 @@ LIST
 
 record() { printf '%s\n' "$1/$token"; }
 
+# Two names may mean one folder (/bin and /usr/bin): what is there and ours was made for the other name.
 create() {
     [ -d "$1" ] || (umask 022 && mkdir -p -- "$1") || return 1
+    if [ -d "$1/$token" ] && [ -O "$1/$token" ]; then return 0; fi
     mkdir -- "$1/$token" "$1/$token/new" "$1/$token/old"
 }
+
+flush() { sync -f -- "$1/$token" 2>/dev/null || sync; }
 
 discard() { rm -rf -- "${1:?}/$token"; }
 
@@ -89,7 +93,16 @@ keep_previous() {
         shift
         [ ! -e "$file" ] || set -- "$@" "$file"
     done
-    [ $# -eq 0 ] || ln -- "$@" "$old/" 2>/dev/null || cp -pf -- "$@" "$old/"
+    if [ $# -eq 0 ] || ln -- "$@" "$old/" 2>/dev/null; then return 0; fi
+    for file do
+        rm -f -- "$old/${file##*/}"
+        ln -- "$file" "$old/" 2>/dev/null || cp -pf -- "$file" "$old/" || return 1
+    done
+}
+
+remember_attributes() {
+    shift
+    stat -c '%a %u:%g	%n' -- "$@" >> "$control/before"
 }
 
 move() {
@@ -99,8 +112,10 @@ move() {
 }
 
 undo() {
+    batch "$control/before" set_attributes || return 1
     while IFS="$tab" read -r folder staged; do
         name=${staged##*/}
+        [ -d "$folder/$token/new" ] || return 1
         [ ! -e "$staged" ] || continue
         if [ -e "$folder/$token/old/$name" ]; then
             mv -f -- "$folder/$token/old/$name" "$folder/" || return 1
@@ -112,7 +127,7 @@ undo() {
 
 trap end EXIT
 trap 'exit 143' TERM HUP INT PIPE
-[ -z "$state" ] || each_folder record > "$state/$token.staging" || fail
+[ -z "$state" ] || { printf 'pid:%s\n' "$$" && each_folder record; } > "$state/$token.staging" || fail
 each_folder create || fail
 phase=11
 tar -xof - -C / || fail
@@ -123,13 +138,16 @@ if [ -s "$control/sums" ] && ! sha256sum -c "$control/sums" > "$control/report" 
 fi
 phase=13
 batch "$control/attributes" set_attributes || fail
-batch "$control/fix" set_attributes || fail
-sync -f -- "$control" 2>/dev/null || sync
-phase=14
+each_folder flush || fail
 trap '' TERM HUP INT PIPE
-if ! { batch "$control/previous" keep_previous && batch "$control/commit" move; }; then
-    undo || phase=15
-    fail
+: > "$control/before"
+batch "$control/fix" remember_attributes || fail
+if batch "$control/fix" set_attributes; then
+    phase=14
+    if batch "$control/previous" keep_previous && batch "$control/commit" move; then
+        each_folder flush
+        exit 0
+    fi
 fi
-sync -f -- "$control" 2>/dev/null || sync
-exit 0
+undo || phase=15
+fail

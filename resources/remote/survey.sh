@@ -4,23 +4,30 @@ LC_ALL=C
 export LC_ALL
 state=${HOME:-}/.cache/kdeploy
 
+# $1 = busy: leave alone what a running deployment works with (needed where flock cannot keep it out).
 remove_leftovers() {
-    for record in "$state"/*.staging; do
+    for record in "$state"/.kdeploy-*.staging; do
         [ -f "$record" ] || continue
+        left=
         while IFS= read -r folder; do
             case $folder in
-                */.kdeploy-*.part) rm -rf -- "$folder" ;;
+                pid:*) [ "$1" != busy ] || [ ! -d "/proc/${folder#pid:}" ] || continue 2 ;;
+                */.kdeploy-*.part) rm -rf -- "$folder" || left=yes ;;
             esac
         done < "$record"
-        rm -f -- "$record"
+        [ -n "$left" ] || rm -f -- "$record"
     done
 }
 
 if [ "$1" = sweep ] && [ -w "$state" ]; then
     if command -v flock > /dev/null 2>&1; then
-        (flock -n 9 || exit 75; remove_leftovers) 9>> "$state/lock" || exit 75
+        (: >> "$state/lock") 2>/dev/null || exit 74
+        (
+            flock -n 9 || exit 75
+            remove_leftovers alone
+        ) 9>> "$state/lock" || exit $?
     else
-        remove_leftovers
+        remove_leftovers busy
     fi
 fi
 

@@ -25,6 +25,7 @@ class LocalShell:
         arguments: Sequence[str] = (),
         source: AsyncIterator[bytes] | None = None,
         output: Callable[[bytes], None] | None = None,
+        gentle: bool = False,
     ) -> Completed:
         """Run a script here."""
         process = await asyncio.create_subprocess_exec(

@@ -6,9 +6,11 @@ import dataclasses
 import hashlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +19,7 @@ import pytest
 from kdeploy_gui.environments.memory_target import MemoryMachine, MemoryTarget, StoredFile
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.environments.ssh_host import SshConnector
-from kdeploy_gui.errors import ArtifactError, ContentChanged, TargetError
+from kdeploy_gui.errors import ArtifactError, ContentChanged, KdeployError, TargetError
 from kdeploy_gui.model.command import Command
 from kdeploy_gui.model.facts import FactsQuery
 from kdeploy_gui.model.files import Batch, FileKind, ManifestEntry, Placement
@@ -42,12 +44,16 @@ NASTY = (
 
 
 class FolderContent:
-    """Bytes from a folder of this test."""
+    """Bytes from a folder of this test; `before_read` happens first."""
+
+    def __init__(self) -> None:
+        self.before_read: Callable[[], None] = lambda: None
 
     def digest(self, source: object) -> str:
         raise NotImplementedError(source)
 
     def read(self, path: str) -> Iterator[bytes]:
+        self.before_read()
         try:
             data = Path(path).read_bytes()
         except OSError as error:
@@ -78,10 +84,11 @@ class Peer(Protocol):
 class DiskPeer:
     """A target whose files this test can reach on the disk."""
 
-    def __init__(self, target: Target, root: Path, home: Path) -> None:
+    def __init__(self, target: Target, root: Path, home: Path, content: FolderContent) -> None:
         self.target = target
         self.root = str(root)
-        self._home = home
+        self.home = home
+        self.content = content
 
     def look(self, path: str) -> tuple[bytes, int]:
         return Path(path).read_bytes(), stat.S_IMODE(Path(path).stat().st_mode)
@@ -93,7 +100,7 @@ class DiskPeer:
 
     def leftovers(self) -> list[str]:
         inside = [str(each) for each in Path(self.root).rglob(".kdeploy-*")]
-        return inside + [str(each) for each in (self._home / ".cache/kdeploy").glob("*.staging")]
+        return inside + [str(each) for each in (self.home / ".cache/kdeploy").glob("*.staging")]
 
 
 class MemoryPeer:
@@ -134,19 +141,20 @@ async def peer(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     root, home = tmp_path / "root", tmp_path / "home"
     root.mkdir()
     home.mkdir()
+    content = FolderContent()
     match request.param:
         case "memory":
             yield MemoryPeer()
         case "sshd":
             sshd = request.getfixturevalue("sshd")
-            target = await SshConnector(FolderContent(), NoSecrets(), lambda name: None).connect(sshd.environment())
-            yield DiskPeer(target, root, sshd.home())
+            target = await SshConnector(content, NoSecrets(), lambda name: None).connect(sshd.environment())
+            yield DiskPeer(target, root, sshd.home(), content)
             await target.close()
         case "busybox":
             shell = LocalShell((shutil.which("busybox") or "busybox", "sh"), home, busybox_path(tmp_path / "bin"))
-            yield DiskPeer(ShellTarget(shell, FolderContent()), root, home)
+            yield DiskPeer(ShellTarget(shell, content), root, home, content)
         case name:
-            yield DiskPeer(ShellTarget(LocalShell((f"/bin/{name}",), home), FolderContent()), root, home)
+            yield DiskPeer(ShellTarget(LocalShell((f"/bin/{name}",), home), content), root, home, content)
 
 
 def placement(folder: Path, path: str, data: bytes, mode: int = 0o644) -> Placement:
@@ -301,20 +309,53 @@ async def test_links_folders_and_devices_are_named_as_such(peer: Peer) -> None:
     assert kinds == [FileKind.SYMLINK, FileKind.FOLDER, FileKind.OTHER]
 
 
-async def test_what_a_killed_deployment_left_is_swept(peer: Peer) -> None:
-    if isinstance(peer, MemoryPeer):
+async def test_what_a_killed_deployment_left_is_swept(peer: Peer, tmp_path: Path) -> None:
+    if not isinstance(peer, DiskPeer):
         pytest.skip("a memory machine keeps nothing of what failed")
-    staging = Path(peer.root) / ".kdeploy-3-0123.part"
-    staging.mkdir()
+    state = peer.home / ".cache/kdeploy"
+
+    def kill_the_script() -> None:
+        deadline = time.monotonic() + 20
+        while not (records := list(state.glob("*.staging"))) or not records[0].read_text().endswith(".part\n"):
+            assert time.monotonic() < deadline
+        os.kill(int(records[0].read_text().split("\n")[0].removeprefix("pid:")), signal.SIGKILL)
+
+    peer.content.before_read = kill_the_script
+    peer.plant(f"{peer.root}/a/file", b"old", 0o600)
+    big = placement(tmp_path, f"{peer.root}/a/file", bytes(5_000_000))
+    with pytest.raises(KdeployError):
+        await peer.target.place(Batch(1, (big,)), ignore)
+    assert peer.leftovers()
     innocent = Path(peer.root) / "innocent"
     innocent.mkdir()
-    facts = await peer.target.facts(FactsQuery())
-    records = Path(facts.home) / ".cache/kdeploy"
-    records.mkdir(parents=True, exist_ok=True)
-    (records / "left.staging").write_text(f"{staging}\n{innocent}\n")
+    with next(state.glob("*.staging")).open("a") as record:
+        record.write(f"{innocent}\n")
     await peer.target.survey([f"{peer.root}/x"])
-    assert staging.exists()
+    assert peer.leftovers()
     await peer.target.survey([f"{peer.root}/x"], sweep=True)
-    assert not staging.exists()
+    assert peer.leftovers() == []
     assert innocent.exists()
+    assert peer.look(f"{peer.root}/a/file") == (b"old", 0o600)
+
+
+async def test_a_folder_may_have_two_names(peer: Peer, tmp_path: Path) -> None:
+    if not isinstance(peer, DiskPeer):
+        pytest.skip("a memory machine has no links")
+    (Path(peer.root) / "usr").mkdir()
+    (Path(peer.root) / "bin").symlink_to("usr")
+    items = (placement(tmp_path, f"{peer.root}/usr/a", b"a"), placement(tmp_path, f"{peer.root}/bin/b", b"b"))
+    await peer.target.place(Batch(1, items), ignore)
+    assert peer.look(f"{peer.root}/usr/a") == (b"a", 0o644)
+    assert peer.look(f"{peer.root}/usr/b") == (b"b", 0o644)
+    assert peer.leftovers() == []
+
+
+async def test_modes_return_when_the_set_cannot_be_completed(peer: Peer, tmp_path: Path) -> None:
+    peer.plant(f"{peer.root}/a/mode", b"same", 0o600)
+    peer.plant(f"{peer.root}/b/second/inside", b"a folder stands here", 0o644)
+    entry = placement(tmp_path, f"{peer.root}/a/mode", b"same", 0o755).entry
+    blocked = placement(tmp_path, f"{peer.root}/b/second", b"new")
+    with pytest.raises(TargetError):
+        await peer.target.place(Batch(1, (blocked,), (entry,)), ignore)
+    assert peer.look(f"{peer.root}/a/mode") == (b"same", 0o600)
     assert peer.leftovers() == []

@@ -20,7 +20,7 @@ from kdeploy_gui.ports import Connector, Content, EventLog, Target
 from tests.rehearsal import MemoryContent, memory_file, memory_plan
 
 Hook = Callable[[str, str], Awaitable[None]]
-"""Gets the environment and the call: connect, facts, survey, sweep, place, or a command's title."""
+"""Gets the environment and the call: connect, facts, survey, sweep, place, close, or a command's title."""
 
 CALLS: Mapping[Stage, str] = {
     Stage.CONNECTING: "connect",
@@ -35,10 +35,11 @@ CALLS: Mapping[Stage, str] = {
 class HookedTarget:
     """The `Target` port with a hook before every call."""
 
-    def __init__(self, name: str, inner: Target, hook: Hook) -> None:
+    def __init__(self, name: str, inner: Target, hook: Hook, closed: Callable[[], None]) -> None:
         self._name = name
         self._inner = inner
         self._hook = hook
+        self._closed = closed
 
     async def facts(self, query: FactsQuery) -> Facts:
         await self._hook(self._name, "facts")
@@ -57,19 +58,28 @@ class HookedTarget:
         return await self._inner.execute(command, output)
 
     async def close(self) -> None:
+        self._closed()
+        await self._hook(self._name, "close")
         await self._inner.close()
 
 
 class HookedConnector:
-    """The `Connector` port with a hook before every call of its targets."""
+    """The `Connector` port with a hook before every call of its targets; counts connections."""
 
     def __init__(self, inner: Connector, hook: Hook) -> None:
         self._inner = inner
         self._hook = hook
+        self.opened = 0
+        self.closed = 0
 
     async def connect(self, environment: Environment) -> Target:
         await self._hook(environment.name, "connect")
-        return HookedTarget(environment.name, await self._inner.connect(environment), self._hook)
+        target = await self._inner.connect(environment)
+        self.opened += 1
+        return HookedTarget(environment.name, target, self._hook, self._count_close)
+
+    def _count_close(self) -> None:
+        self.closed += 1
 
     async def host_key(self, environment: Environment) -> str:
         return await self._inner.host_key(environment)
@@ -91,8 +101,7 @@ class Faults:
     """What goes wrong in one stage: its calls raise these errors in turn, then work."""
 
     stage: Stage
-    errors: list[Exception]
-    environment: str = ""
+    errors: Sequence[Exception]
     left: list[Exception] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,7 +114,7 @@ class Faults:
 
     async def call(self, environment: str, call: str) -> None:
         """A `Hook`."""
-        if environment.startswith(self.environment) and call == CALLS.get(self.stage) and self.left:
+        if call == CALLS.get(self.stage) and self.left:
             raise self.left.pop(0)
 
 
@@ -179,6 +188,9 @@ class FlakyLog:
 
     def release(self, run: int) -> None:
         self._inner.release(run)
+
+    def end_abandoned(self) -> None:
+        self._inner.end_abandoned()
 
     def events(self, run: int, after: int = 0) -> list[Event]:
         return self._inner.events(run, after)

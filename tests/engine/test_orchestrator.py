@@ -18,8 +18,9 @@ from kdeploy_gui.engine.orchestrator import Orchestrator
 from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine, StoredFile
 from kdeploy_gui.errors import AuthError, Category, KdeployError, LocalError, NetworkError, TargetError
 from kdeploy_gui.history import open_history
+from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import EnvironmentFinished, EnvironmentQueued, Event, RunFinished, StageFinished
-from kdeploy_gui.model.plan import Policy
+from kdeploy_gui.model.plan import Plan, Policy
 from kdeploy_gui.model.run import RunState, fold
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from tests.engine.steps import (
@@ -29,11 +30,14 @@ from tests.engine.steps import (
     hooked,
     machine,
     of,
+    over_ssh,
     until,
     whole_plan,
 )
 from tests.history.processes import ROOT, peer
-from tests.rehearsal import MemoryContent, Rehearsal, ports, rehearsal
+from tests.lab.chaos import Chaos
+from tests.lab.sshd import Sshd
+from tests.rehearsal import MemoryContent, Rehearsal, memory_file, memory_plan, ports, rehearsal
 
 OLD = StoredFile(b"the old version", 0o600, "root:root")
 NEW = {"/opt/t/one": b"one" * 99, "/opt/t/two": b"two" * 99}
@@ -86,16 +90,18 @@ async def test_cancel_in_any_stage_ends_within_five_seconds_with_whole_files(tmp
         assert await run.orchestrator.cancel(number, ["a"])
         state, events = await end_of(run, number)
         mark = run.history.readiness.latest("a")
-        again, _ = await run.run(replace(whole_plan(["b"], content), name="the lock of b is free"))
+        still.release.set()
+        files = contents(machines["a"])
+        again, _ = await asyncio.wait_for(run.run(whole_plan(["a"], content)), 5)
 
     assert_cancelled(events, "a", stage)
     assert state.outcome is Outcome.CANCELLED
     assert state.environments["b"].status is Status.COMPLETED
     touched = stage in {Stage.INSTRUMENTATION, Stage.VALIDATING}
-    assert contents(machines["a"]) == (NEW if touched else dict.fromkeys(NEW, OLD.data))
+    assert files == (NEW if touched else dict.fromkeys(NEW, OLD.data))
     assert contents(machines["b"]) == NEW
     assert mark is None or not mark.ready
-    assert again.outcome is Outcome.SUCCEEDED
+    assert again.outcome is Outcome.SUCCEEDED, "the environment is free again"
 
 
 async def test_cancel_in_preparation_does_not_wait_for_a_slow_disk(tmp_path: Path) -> None:
@@ -373,6 +379,55 @@ async def test_300_environments_fold_right_and_quickly(tmp_path: Path) -> None:
     assert [each.name for each in ended.environments] == names
     assert sum(each.ready for each in ended.environments) == 200
     assert seconds < 30
+
+
+def big_plan(environment: Environment, content: MemoryContent, home: Path) -> Plan:
+    """Four megabytes in four files."""
+    files = [memory_file(content, f"{home}/t/{name}", name.encode() * (1 << 20)) for name in "abcd"]
+    return replace(memory_plan([], files), environments=(environment,))
+
+
+@pytest.mark.sshd
+async def test_cancel_in_the_middle_of_a_transfer_leaves_the_old_files_and_nothing_else(
+    tmp_path: Path, sshd: Sshd, chaos: Chaos
+) -> None:
+    content = MemoryContent()
+    (sshd.home() / "t").mkdir()
+    (sshd.home() / "t/a").write_bytes(b"old")
+    async with rehearsal(tmp_path, {}, content, connector=over_ssh(content)) as run:
+        chaos.rate = 1_000_000
+        plan = big_plan(chaos.environment(sshd.environment("a")), content, sshd.home())
+        number = await run.orchestrator.submit(plan)
+        await until(lambda: bool(list((sshd.home() / "t").glob(".kdeploy-*/new/a"))), "files arrive", 20)
+        assert await run.orchestrator.cancel(number)
+        _, events = await end_of(run, number)
+    assert_cancelled(events, "a", Stage.DEPLOYING)
+    folder = sshd.home() / "t"
+    await until(lambda: [each.name for each in folder.iterdir()] == ["a"], "the remains are removed")
+    assert (folder / "a").read_bytes() == b"old"
+    await until(lambda: not list((sshd.home() / ".cache/kdeploy").glob("*.staging")), "the record of them, too")
+
+
+@pytest.mark.sshd
+async def test_cancel_while_the_link_is_dead_ends_in_time(tmp_path: Path, sshd: Sshd, chaos: Chaos) -> None:
+    content = MemoryContent()
+    try:
+        async with rehearsal(tmp_path, {}, content, connector=over_ssh(content)) as run:
+            chaos.rate = 1_000_000
+            plan = big_plan(chaos.environment(sshd.environment("a")), content, sshd.home())
+            number = await run.orchestrator.submit(plan)
+            await until(lambda: bool(list((sshd.home() / "t").glob(".kdeploy-*/new/a"))), "files arrive", 20)
+            chaos.freeze()
+            assert await run.orchestrator.cancel(number)
+            _, events = await end_of(run, number)
+            chaos.thaw()
+            chaos.rate = 0
+            again, _ = await run.run(plan)
+    finally:
+        chaos.thaw()
+    assert_cancelled(events, "a", Stage.DEPLOYING)
+    assert again.outcome is Outcome.SUCCEEDED, "what was left behind is swept"
+    assert sorted(each.name for each in (sshd.home() / "t").iterdir()) == ["a", "b", "c", "d"]
 
 
 async def test_environments_that_have_ended_are_not_touched_by_a_late_cancel(tmp_path: Path) -> None:

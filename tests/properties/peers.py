@@ -1,11 +1,12 @@
-"""The real engine on real machines: SSH, this workstation's files, a clock that nobody moves."""
+"""The real engine on real machines: servers and shells, this workstation's files, a clock that nobody moves."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kdeploy_gui.artifacts.content import LocalContent
@@ -13,13 +14,15 @@ from kdeploy_gui.artifacts.sources import list_sources
 from kdeploy_gui.clock import SystemClock
 from kdeploy_gui.engine import planner
 from kdeploy_gui.engine.orchestrator import Orchestrator
+from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.environments.ssh_host import SshConnector
 from kdeploy_gui.history import open_history
 from kdeploy_gui.model.environment import Environment, Lab
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.plan import Artifact, Backoff, Plan, PlanDraft, Policy
 from kdeploy_gui.model.run import RunState, fold
-from kdeploy_gui.ports import Connector
+from kdeploy_gui.ports import Connector, Content, Target
+from tests.contract.local_shell import LocalShell
 from tests.lab.processes import wait_until
 from tests.rehearsal import ports
 
@@ -53,6 +56,26 @@ def plan_of(
     planned = planner.plan(draft, Lab(tuple(environments)), listed.listings)
     assert planned.plan, (listed.problems, planned.problems)
     return planned.plan
+
+
+INTERPRETERS = [each for each in (["/bin/dash"], ["/bin/bash"], ["/bin/busybox", "sh"]) if shutil.which(each[0])]
+"""Shells to run a machine's scripts with."""
+
+
+@dataclass(frozen=True)
+class LocalMachine:
+    """A connector to one of these shells on this machine; HOME is its folder `home`."""
+
+    interpreter: Sequence[str]
+    home: Path
+    content: Content
+    umask: int = 0o022
+
+    async def connect(self, environment: Environment) -> Target:
+        return ShellTarget(LocalShell(self.interpreter, self.home, umask=self.umask), self.content)
+
+    async def host_key(self, environment: Environment) -> str:
+        raise NotImplementedError(environment.name)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:

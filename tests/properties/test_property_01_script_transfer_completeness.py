@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kdeploy_gui import defaults
 from kdeploy_gui.documents import field_types
 from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine, StoredFile
 from kdeploy_gui.errors import (
@@ -37,10 +38,21 @@ from kdeploy_gui.model.plan import Artifact, ArtifactType, Plan, Policy
 from kdeploy_gui.model.run import EnvironmentState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from kdeploy_gui.model.visible import is_visible
-from kdeploy_gui.ports import Target
+from kdeploy_gui.ports import Connector, Target
 from tests.lab.chaos import Chaos, Direction, Mischief
+from tests.lab.processes import wait_until
 from tests.lab.sshd import Sshd
-from tests.properties.peers import QUICK, deploy, leftovers, nothing_left, plan_of, write_files
+from tests.properties.peers import (
+    INTERPRETERS,
+    QUICK,
+    LocalMachine,
+    deploy,
+    leftovers,
+    nothing_left,
+    plan_of,
+    ssh,
+    write_files,
+)
 from tests.rehearsal import MemoryContent, memory_file, memory_plan, rehearsal
 
 HOME = "/root"
@@ -74,6 +86,11 @@ targets = st.builds(
 contents = st.binary(max_size=200) | st.builds(
     lambda size: random.Random(size).randbytes(size), st.integers(0, 100_000)
 )
+
+
+def below_home(target: str) -> str:
+    """The same path, below a folder of the home."""
+    return f"~/suite/{target.removeprefix('~').removeprefix('/')}"
 
 
 @dataclass(frozen=True)
@@ -264,6 +281,35 @@ def judge(
         assert not last_attempt(events, state.name) or answer_lost
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    files=st.lists(st.builds(Wanted, targets.map(below_home), contents, st.just(0o640)), min_size=1, max_size=8),
+    had=st.dictionaries(st.integers(0, 7), contents, max_size=4),
+    interpreter=st.sampled_from(INTERPRETERS),
+)
+def test_any_names_survive_a_real_shell(
+    tmp_path_factory: pytest.TempPathFactory, files: list[Wanted], had: dict[int, bytes], interpreter: list[str]
+) -> None:
+    folder, content = tmp_path_factory.mktemp("shell"), MemoryContent()
+    suite = {each.target.removeprefix("~/suite/"): each.data for each in without_clashes(files)}
+    planned = [memory_file(content, f"~/suite/{name}", data) for name, data in suite.items()]
+    names = list(suite)
+    write_files(folder / "home/suite", {names[number % len(names)]: data for number, data in had.items()})
+    machine = LocalMachine(interpreter, folder / "home", content)
+    (folder / "home").mkdir(exist_ok=True)
+
+    async def run() -> EnvironmentState:
+        async with rehearsal(folder / "history", {}, content, connector=machine) as stage:
+            state, _ = await stage.run(memory_plan(["m"], planned))
+        return state.environments["m"]
+
+    state = asyncio.run(run())
+    assert state.status is Status.COMPLETED, state.error
+    assert on_disk(folder / "home/suite") == suite
+    assert leftovers(folder) == []
+    shutil.rmtree(folder)
+
+
 NASTY = (
     "with space",
     "  two  spaces  ",
@@ -370,6 +416,52 @@ async def test_a_cut_link_is_made_up_for_by_a_retry(
     assert board.attempts > len(Stage)
     assert on_disk(sshd.home() / "suite") == {**old, **new}
     assert leftovers(sshd.home()) == []
+
+
+@dataclass
+class Rerouted:
+    """A connector whose first connection goes through a proxy; later ones are direct."""
+
+    through: Environment
+    inner: Connector = field(default_factory=ssh)
+    connections: int = 0
+
+    async def connect(self, environment: Environment) -> Target:
+        self.connections += 1
+        return await self.inner.connect(self.through if self.connections == 1 else environment)
+
+    async def host_key(self, environment: Environment) -> str:
+        return await self.inner.host_key(environment)
+
+
+async def test_a_frozen_link_is_made_up_for_by_a_retry(
+    sshd: Sshd,
+    chaos: Chaos,
+    tmp_path: Path,
+    old_and_new: tuple[dict[str, bytes], dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The machine does not know that the link is dead: there the first attempt still waits for its bytes."""
+    old, new = old_and_new
+    monkeypatch.setattr(defaults, "KEEPALIVE_INTERVAL", 0.3)
+    chaos.rate = SIZE
+    connector = Rerouted(chaos.environment(sshd.environment()))
+
+    async def freeze() -> None:
+        await asyncio.to_thread(wait_until, lambda: chaos.passed[Direction.TO_SERVER] > SIZE // 2, "half has passed")
+        chaos.freeze()
+
+    freezing = asyncio.create_task(freeze())
+    try:
+        state, _ = await deploy(tmp_path / "history", suite([sshd.environment()], tmp_path / "plan"), connector)
+        await freezing
+    finally:
+        chaos.thaw()
+
+    assert state.environments["host-1"].status is Status.COMPLETED, state.environments["host-1"].error
+    assert connector.connections == 2
+    assert on_disk(sshd.home() / "suite") == {**old, **new}
+    await nothing_left(sshd.home())
 
 
 async def test_a_cut_answer_leaves_all_files_old_or_all_new(sshd: Sshd, chaos: Chaos, tmp_path: Path) -> None:

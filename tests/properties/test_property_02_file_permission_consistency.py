@@ -22,17 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdeploy_gui.environments.memory_target import MemoryMachine, StoredFile
-from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.errors import Category
-from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import FileDone
 from kdeploy_gui.model.plan import Artifact, ArtifactType
 from kdeploy_gui.model.stage import Outcome, Status
-from kdeploy_gui.ports import Content, Target
-from tests.contract.local_shell import LocalShell
 from tests.lab.client import output_of
 from tests.lab.fixtures import MakeSshd
-from tests.properties.peers import deploy, leftovers, plan_of, write_files
+from tests.properties.peers import INTERPRETERS, LocalMachine, deploy, leftovers, plan_of, write_files
 from tests.rehearsal import MemoryContent, memory_file, memory_plan, rehearsal
 
 modes = st.integers(0, 0o7777) | st.sampled_from([0, 0o111, 0o644, 0o755, 0o1777, 0o2755, 0o4711, 0o4755, 0o6555])
@@ -116,30 +112,12 @@ def test_files_have_the_declared_mode_and_owner(
     asyncio.run(run())
 
 
-@dataclass
-class LocalMachine:
-    """A connector to a shell on this machine with a umask."""
-
-    interpreter: Sequence[str]
-    home: Path
-    umask: int
-    content: Content
-
-    async def connect(self, environment: Environment) -> Target:
-        shell = LocalShell(self.interpreter, self.home, umask=self.umask)
-        return ShellTarget(shell, self.content)
-
-    async def host_key(self, environment: Environment) -> str:
-        raise NotImplementedError(environment.name)
-
-
 local_owners = owners(ACCOUNTS, GROUPS) if is_root else st.sampled_from(["", MY_USER, f"{MY_USER}:{MY_GROUP}"])
 local_modes = (
     declared(local_owners)
     if is_root
     else declared(local_owners).map(lambda files: [replace(each, mode=each.mode | 0o400) for each in files])
 )
-INTERPRETERS = [each for each in (["/bin/dash"], ["/bin/bash"], ["/bin/busybox", "sh"]) if shutil.which(each[0])]
 
 
 def attributes(path: Path) -> tuple[int, tuple[str, str]]:
@@ -166,7 +144,7 @@ def test_stat_agrees_whatever_the_umask_is(
         if each.before is not None:
             path.write_bytes(each.old_data(number))
             path.chmod(each.before[1])
-    machine = LocalMachine(interpreter, folder / "home", umask, content)
+    machine = LocalMachine(interpreter, folder / "home", content, umask)
 
     async def run() -> None:
         async with rehearsal(folder / "history", {}, content, connector=machine) as stage:
@@ -292,6 +270,51 @@ async def test_an_owner_that_cannot_be_given_changes_nothing(make_sshd: MakeSshd
     assert leftovers(server.home()) == []
 
 
+async def test_files_of_other_accounts_are_replaced_where_the_folder_allows_it(
+    make_sshd: MakeSshd, tmp_path: Path
+) -> None:
+    """Hard links to them are forbidden (fs.protected_hardlinks), so that keeping the old version needs a copy."""
+    server = make_sshd(accounts=True)
+    made = server.home() / "made/below"
+    write_files(made, {f"{mode:04o}": b"old" for mode in MODES})
+    account = server.home().stat().st_uid
+    for number, each in enumerate([made, *sorted(made.iterdir())]):
+        os.chown(each, account if number % 2 == 0 else 0, -1)
+    plan = plan_of([server.environment()], one_per_mode(tmp_path / "plan"), tmp_path / "plan")
+
+    state, _ = await deploy(tmp_path / "history", plan)
+
+    assert state.outcome is Outcome.SUCCEEDED, state.environments["host-1"].error
+    assert modes_below(made) == {f"{mode:04o}": f"{mode:04o}" for mode in MODES}
+    assert leftovers(server.home()) == []
+
+
+async def test_a_set_that_cannot_be_completed_leaves_modes_alone(make_sshd: MakeSshd, tmp_path: Path) -> None:
+    server = make_sshd(accounts=True)
+    made = server.home() / "made/below"
+    artifacts = one_per_mode(tmp_path / "plan")
+    write_files(made, {f"{mode:04o}": f"declared {mode:04o}".encode() for mode in MODES})
+    account = server.home().stat()
+    for each in (made.parent, made, *made.iterdir()):
+        os.chown(each, account.st_uid, account.st_gid)
+    for each in made.iterdir():
+        each.chmod(0o6707)
+    (made / "0755").write_bytes(b"old")
+    os.chown(made / "0755", 0, 0)
+    os.chown(made, 0, 0)
+    made.chmod(0o1777)
+    before = modes_below(made)
+
+    state, _ = await deploy(tmp_path / "history", plan_of([server.environment()], artifacts, tmp_path / "plan"))
+
+    board = state.environments["host-1"]
+    assert board.error is not None
+    assert (board.status, board.error.code) == (Status.FAILED, "E-PERM")
+    assert modes_below(made) == before
+    assert (made / "0755").read_bytes() == b"old"
+    assert leftovers(server.home()) == []
+
+
 UNREADABLE = (0o000, 0o111, 0o200, 0o311)
 
 
@@ -306,5 +329,5 @@ async def test_modes_that_lock_the_account_itself_out(make_sshd: MakeSshd, tmp_p
     assert (board.status, board.ready) == (Status.FAILED, False)
     assert board.error is not None
     assert board.error.code == "E-CHECK"
-    assert all(f"{server.home()}/made/below/{mode:04o} " in board.error.message for mode in UNREADABLE)
+    assert all(f"{server.home()}/made/below/{mode:04o} cannot be read" in board.error.message for mode in UNREADABLE)
     assert modes_below(server.home() / "made/below") == {f"{mode:04o}": f"{mode:04o}" for mode in UNREADABLE}

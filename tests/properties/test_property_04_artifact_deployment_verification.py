@@ -276,6 +276,24 @@ async def test_a_bit_flipped_on_the_way_to_the_machine_does_no_harm(
     assert leftovers(sshd.home()) == []
 
 
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("offset", [60, 800, 1_200])
+async def test_a_bit_flipped_in_the_login_is_no_lasting_failure(
+    sshd: Sshd, chaos: Chaos, tmp_path: Path, direction: Direction, offset: int
+) -> None:
+    """The key exchange does not come out even: that is the link's fault, not the machine's or the plan's."""
+    chaos.trap(Mischief.FLIP, direction, offset)
+    plan = suite(chaos.environment(sshd.environment()), tmp_path / "plan")
+
+    state, events = await deploy(tmp_path / "history", plan)
+
+    board = state.environments["host-1"]
+    assert board.status is Status.COMPLETED, board.error
+    (retry,) = (each.body.because for each in events if isinstance(each.body, RetryScheduled))
+    assert retry.category is Category.NET
+    assert_same(tmp_path / "plan/suite", sshd.home() / "suite")
+
+
 @pytest.mark.parametrize("back", [100, 700, 1_500])
 async def test_a_bit_flipped_on_the_way_back_does_no_harm(sshd: Sshd, chaos: Chaos, tmp_path: Path, back: int) -> None:
     environment = chaos.environment(sshd.environment())

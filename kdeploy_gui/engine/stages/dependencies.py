@@ -17,7 +17,9 @@ from kdeploy_gui.model.version import Version, VersionRange
 _VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-~.]?rc\d+)?|\d+")
 _LOCKED = ("Could not get lock", "Unable to acquire the dpkg frontend lock", "is another process using it")
 _UNKNOWN_PACKAGE = ("Unable to locate package", "has no installation candidate")
-_INSTALL = 'DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -- "$@" </dev/null'
+# A package manager that is stopped half-way leaves a broken system: it goes on to its end whatever happens to the run.
+_INSTALL = """trap '' TERM HUP INT PIPE
+DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -- "$@" </dev/null"""
 NO_FILES = "No file of the plan was sent."
 
 
@@ -35,7 +37,10 @@ class Found:
         if not dependency.version:
             return True
         number = _VERSION.search(self.version.partition(":")[2] or self.version)
-        return number is not None and VersionRange.parse(dependency.version).contains(Version.parse(number.group()))
+        try:
+            return number is not None and VersionRange.parse(dependency.version).contains(Version.parse(number.group()))
+        except ValueError:
+            return False
 
 
 async def run(context: Context) -> None:
@@ -140,7 +145,7 @@ async def _install(context: Context, packages: Sequence[str]) -> None:
     await context.drop_mark(f"run {context.run} installs packages")
     context.progress(0, len(packages), "packages", f"installing {', '.join(packages)}")
     target = await context.target()
-    command = Command(_INSTALL, tuple(packages), title="apt-get install")
+    command = Command(_INSTALL, tuple(packages), title="apt-get install", gentle=True)
     done = await target.execute(command, context.output)
     if done.status != 0 and any(phrase in done.error_text for phrase in _UNKNOWN_PACKAGE):
         await target.execute(Command("apt-get update </dev/null", title="apt-get update"), context.output)
