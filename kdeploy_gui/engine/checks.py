@@ -15,15 +15,17 @@ NO_LIMIT = "no limit set"
 
 def readiness_checks(
     limits: Validation,
-    connected: Facts,
+    boot_id: str,
     facts: Facts,
     manifest: Sequence[ManifestEntry],
     states: Mapping[str, FileState],
 ) -> tuple[CheckDone, ...]:
-    """All checks, the failed ones too; `connected` are the facts of the connection, `facts` those of now."""
+    """All checks, the failed ones too; `boot_id` is that of the first contact, `facts` are those of now."""
     return (
         _files(manifest, states),
-        CheckDone("boot", facts.boot_id == connected.boot_id, facts.boot_id, connected.boot_id),
+        CheckDone(
+            "boot", bool(boot_id) and facts.boot_id == boot_id, facts.boot_id or "no boot id", boot_id or "any boot id"
+        ),
         _kernel(limits, facts),
         CheckDone(
             "arch", not limits.arch or facts.machine in limits.arch, facts.machine, ", ".join(limits.arch) or NO_LIMIT

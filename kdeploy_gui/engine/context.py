@@ -10,7 +10,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, FactFound, OutputAppended, ReadinessChanged, StageProgress
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import ManifestEntry, Placement
-from kdeploy_gui.model.plan import Plan, SourceFile
+from kdeploy_gui.model.plan import Plan, PlannedFile, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.ports import (
     Clock,
@@ -59,9 +59,17 @@ class Digests:
         return await asyncio.shield(task)
 
 
+def manifest_entry(file: PlannedFile, facts: Facts, sha256: str) -> ManifestEntry:
+    """A planned file as it shall stand on the machine with these facts."""
+    return ManifestEntry(facts.expand(file.target), sha256, file.mode, file.owner, file.source.size)
+
+
 @dataclass(kw_only=True)
 class Context:
-    """One environment of one run: set-up, what earlier stages found out, and the ways to speak."""
+    """One environment of one run: set-up, what earlier stages found out, and the ways to speak.
+
+    `first_boot` is the boot id of the first contact: what later stages do and find holds for that boot only.
+    """
 
     run: int
     plan: Plan
@@ -71,6 +79,8 @@ class Context:
     emit: Callable[[Body], None]
     hashes: dict[str, str] = field(default_factory=dict)
     facts: Facts | None = None
+    first_boot: str = ""
+    ready: bool = False
     instruments: dict[str, str] = field(default_factory=dict)
     _target: Target | None = None
 
@@ -86,6 +96,7 @@ class Context:
             if self.facts is not None and facts.boot_id != self.facts.boot_id:
                 self.emit(FactFound("rebooted", f"boot id {self.facts.boot_id} is now {facts.boot_id}"))
             self.facts = facts
+            self.first_boot = self.first_boot or facts.boot_id
             self._target = target
         return self._target
 
@@ -111,16 +122,7 @@ class Context:
     def placements(self) -> tuple[Placement, ...]:
         """The plan's files for this machine: `~` expanded, content hashes from the preparation."""
         return tuple(
-            Placement(
-                ManifestEntry(
-                    self.known.expand(file.target),
-                    self.hashes[file.source.path],
-                    file.mode,
-                    file.owner,
-                    file.source.size,
-                ),
-                file.source.path,
-            )
+            Placement(manifest_entry(file, self.known, self.hashes[file.source.path]), file.source.path)
             for file in self.plan.files
         )
 
@@ -138,24 +140,27 @@ class Context:
         self.emit(OutputAppended(offset, len(data)))
 
     async def mark(self, ready: bool, because: str) -> None:
-        """Store and announce the readiness of this environment; an existing state is not repeated."""
+        """Store and announce the readiness of this environment; a cancellation waits until both are done."""
         facts = self.facts
-        await asyncio.to_thread(
-            self.ports.readiness.mark,
-            ReadyMark(
-                environment=self.environment.name,
-                ready=ready,
-                because=because,
-                time=self.ports.clock.now(),
-                run=self.run,
-                boot_id=facts.boot_id if facts else "",
-                kernel_release=facts.kernel_release if facts else "",
-                kernel_build=facts.kernel_build if facts else "",
-                manifest=self.manifest() if facts else (),
-                instruments=dict(self.instruments),
-            ),
+        mark = ReadyMark(
+            environment=self.environment.name,
+            ready=ready,
+            because=because,
+            time=self.ports.clock.now(),
+            run=self.run,
+            boot_id=facts.boot_id if facts else "",
+            kernel_release=facts.kernel_release if facts else "",
+            kernel_build=facts.kernel_build if facts else "",
+            manifest=self.manifest() if facts else (),
+            instruments=dict(self.instruments),
         )
-        self.emit(ReadinessChanged(ready, because))
+        storing = asyncio.ensure_future(asyncio.to_thread(self.ports.readiness.mark, mark))
+        try:
+            await asyncio.shield(storing)
+        finally:
+            await storing
+            self.ready = ready
+            self.emit(ReadinessChanged(ready, because))
 
     async def drop_mark(self, because: str) -> None:
         """The environment is about to change: if it is READY, it no longer is."""

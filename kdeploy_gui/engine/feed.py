@@ -116,6 +116,8 @@ class Feed:
             await asyncio.to_thread(self._log.append, group)
         except LocalError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - the boundary of the history: no mistake in it may hang a run
+            return LocalError("E-HISTORY-IO", f"the history cannot store events: {type(error).__name__}: {error}")
         return None
 
     def _tell(self, group: tuple[Event, ...]) -> None:

@@ -36,7 +36,18 @@ class _Run:
     digests: Digests
     state: RunState = field(default_factory=RunState)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    cancelled: set[str] = field(default_factory=set)
     started: bool = False
+
+    def cancel(self, environments: Sequence[str]) -> None:
+        """Cancel some environments, or all. A task that has not had its first step yet cancels itself in it, so that
+        every environment tells its end."""
+        for each in self.plan.environments:
+            if not environments or each.name in environments:
+                self.cancelled.add(each.name)
+                if each.name in self.begun:
+                    self.tasks[each.name].cancel()
 
 
 class Orchestrator:
@@ -50,9 +61,17 @@ class Orchestrator:
         self._ended: dict[int, asyncio.Task[None]] = {}
         self._waiting: dict[Ticket, asyncio.Event] = {}
         self._active: set[Ticket] = set()
+        self._door = asyncio.Lock()
+        self._closed = False
 
     async def submit(self, plan: Plan) -> int:
         """Start a run and return its number. Raises LocalError when the history cannot store it."""
+        async with self._door:
+            if self._closed:
+                raise LocalError("E-CLOSING", "kdeploy is ending and takes no more runs")
+            return await self._submit(plan)
+
+    async def _submit(self, plan: Plan) -> int:
         names = tuple(each.name for each in plan.environments)
         number = await asyncio.to_thread(self._ports.log.begin, plan.name, names)
         run = _Run(number, plan, Digests(self._ports.content))
@@ -76,9 +95,7 @@ class Orchestrator:
         run = self._runs.get(number)
         if run is None:
             return False
-        for name, task in run.tasks.items():
-            if not environments or name in environments:
-                task.cancel()
+        run.cancel(environments)
         return True
 
     def runs_here(self, number: int) -> bool:
@@ -104,7 +121,9 @@ class Orchestrator:
         await asyncio.shield(self._ended[number])
 
     async def close(self) -> None:
-        """Cancel what goes on and wait for its clean end."""
+        """Take no more runs, cancel what goes on and wait for its clean end."""
+        async with self._door:
+            self._closed = True
         for number in tuple(self._runs):
             await self.cancel(number)
         await asyncio.gather(*self._ended.values(), return_exceptions=True)
@@ -131,14 +150,17 @@ class Orchestrator:
         with suppress(LocalError):
             await self.feed.durable()
         del self._runs[run.number]
-        await asyncio.to_thread(self._ports.log.release, run.number)
+        with suppress(LocalError):  # the lock goes with this process
+            await asyncio.to_thread(self._ports.log.release, run.number)
 
     async def _watch(self, run: _Run) -> None:
         """Obey requests that other processes leave."""
         obeyed: set[str] = set()
         while True:
             await asyncio.sleep(CANCEL_POLL)
-            names = await asyncio.to_thread(self._ports.control.cancel_requested, run.number)
+            names: frozenset[str] | None = None
+            with suppress(LocalError):  # looked at again in a moment
+                names = await asyncio.to_thread(self._ports.control.cancel_requested, run.number)
             if names is None:
                 continue
             fresh = (names or set(run.tasks)) - obeyed
@@ -157,6 +179,9 @@ class Orchestrator:
             emit=lambda body: pipeline.emit(body),
         )
         pipeline = Pipeline(context, publish, self.feed.durable)
+        run.begun.add(environment.name)
+        if environment.name in run.cancelled:
+            run.tasks[environment.name].cancel()
         await pipeline.run(self._admitted(run, environment))
 
     def _publish(self, number: int, environment: str, body: Body, stage: Stage | None, attempt: int) -> None:

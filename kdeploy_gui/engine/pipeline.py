@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.retry import wait_before
 from kdeploy_gui.engine.stages import STAGES
-from kdeploy_gui.errors import Cancelled, Category, Evidence, KdeployError, NetworkError
+from kdeploy_gui.errors import Cancelled, Category, Evidence, KdeployError, NetworkError, TargetError
 from kdeploy_gui.model.event import (
     Body,
     EnvironmentFinished,
@@ -25,6 +25,15 @@ from kdeploy_gui.ports import Remedies
 
 Publish = Callable[[Body, Stage | None, int], None]
 Durable = Callable[[], Awaitable[None]]
+
+
+_WHOLE = "Every file is the previous or the new one, none is torn."
+_AFTER_CANCEL: Mapping[Stage | None, str] = {
+    Stage.DEPENDENCIES: "No file was sent. An installation of packages that had begun goes on to its end.",
+    Stage.DEPLOYING: _WHOLE,
+    Stage.INSTRUMENTATION: _WHOLE,
+    Stage.VALIDATING: _WHOLE,
+}
 
 
 class StageFailed(Exception):
@@ -96,15 +105,14 @@ class Pipeline:
             await self._context.disconnect()
 
     def _finish(self, status: Status, failure: Failure | None) -> None:
-        self._publish(EnvironmentFinished(status, status is Status.COMPLETED, failure), None, 0)
+        self._publish(EnvironmentFinished(status, self._context.ready, failure), None, 0)
 
     def _cancelled(self) -> Failure:
         stage = self._stage
-        untouched = stage in {None, Stage.PREPARING, Stage.CONNECTING}
         error = Cancelled(
             "E-CANCELLED",
             f"cancelled in stage {stage.label}" if stage else "cancelled before it started",
-            on_target="Nothing was sent." if untouched else "Every file is the previous or the new one, none is torn.",
+            on_target=_AFTER_CANCEL.get(stage, "Nothing was sent."),
         )
         context = self._context
         return failure_of(error, context.ports.remedies, context.environment.name, stage.value if stage else "")
@@ -161,6 +169,8 @@ class Pipeline:
         if isinstance(error, NetworkError):
             await context.disconnect()
         if wait is None:
+            if isinstance(error, TargetError) and self._stage is not Stage.CONNECTING:
+                await context.drop_mark(f"run {context.run}: {error.message}")
             raise StageFailed(failure) from error
         self.emit(RetryScheduled(round(wait, 3), failure))
         return wait

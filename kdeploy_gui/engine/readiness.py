@@ -6,15 +6,18 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from kdeploy_gui.engine.context import Digests, Ports
+from kdeploy_gui.engine.context import Digests, Ports, manifest_entry
 from kdeploy_gui.engine.pipeline import failure_of
-from kdeploy_gui.errors import KdeployError
+from kdeploy_gui.errors import KdeployError, NetworkError
 from kdeploy_gui.model.check import EnvironmentCheck
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import FileState, ManifestEntry
 from kdeploy_gui.model.plan import Plan
 from kdeploy_gui.model.readiness import ReadyMark
+
+PATIENCE = 120.0
+"""Seconds for looking at a machine: slow boards hash slowly."""
 
 
 async def check(
@@ -47,24 +50,24 @@ async def _look(
 ) -> tuple[Facts, Mapping[str, FileState] | None]:
     target = await ports.connector.connect(environment)
     try:
-        facts = await target.facts(FactsQuery())
-        if mark is None:
-            return facts, None
-        return facts, await target.survey([each.path for each in mark.manifest])
+        async with asyncio.timeout(PATIENCE):
+            facts = await target.facts(FactsQuery())
+            if mark is None:
+                return facts, None
+            return facts, await target.survey([each.path for each in mark.manifest])
+    except TimeoutError as error:
+        raise NetworkError(
+            "E-STALLED",
+            f"{environment.name} did not finish answering within {PATIENCE:.0f} s",
+            address=environment.address,
+        ) from error
     finally:
         await target.close()
 
 
 async def _manifest(ports: Ports, plan: Plan, facts: Facts) -> tuple[ManifestEntry, ...]:
     digests = Digests(ports.content)
-    return tuple(
-        [
-            ManifestEntry(
-                facts.expand(file.target), await digests.of(file.source), file.mode, file.owner, file.source.size
-            )
-            for file in plan.files
-        ]
-    )
+    return tuple([manifest_entry(file, facts, await digests.of(file.source)) for file in plan.files])
 
 
 def _differences(mark: ReadyMark, wanted: Sequence[ManifestEntry]) -> tuple[str, ...]:

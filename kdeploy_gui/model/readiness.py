@@ -36,7 +36,7 @@ class ReadyMark:
     def moved(self, facts: Facts, files: Mapping[str, FileState] | None = None) -> tuple[str, ...]:
         """Facts that are no longer those of this mark, in words; files are compared where given."""
         changed: list[str] = []
-        if facts.boot_id != self.boot_id:
+        if not facts.boot_id or facts.boot_id != self.boot_id:
             changed.append(f"the machine has rebooted (boot id {facts.boot_id}, was {self.boot_id})")
         if (facts.kernel_release, facts.kernel_build) != (self.kernel_release, self.kernel_build):
             was = f"{self.kernel_release} {self.kernel_build}"

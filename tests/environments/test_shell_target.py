@@ -56,6 +56,7 @@ class Answering:
         arguments: Sequence[str] = (),
         source: AsyncIterator[bytes] | None = None,
         output: Callable[[bytes], None] | None = None,
+        gentle: bool = False,
     ) -> Completed:
         """Take all input and answer."""
         if source is not None:

@@ -10,11 +10,10 @@ from kdeploy_gui.errors import ReadinessError
 async def run(context: Context) -> None:
     """Look at the machine again and mark it READY. Raises ReadinessError that names every failed check."""
     target = await context.target()
-    connected = context.known
     manifest = context.manifest()
     facts = await target.facts(context.query)
     states = await target.survey([each.path for each in manifest])
-    checks = readiness_checks(context.plan.validation, connected, facts, manifest, states)
+    checks = readiness_checks(context.plan.validation, context.first_boot, facts, manifest, states)
     for number, check in enumerate(checks, 1):
         context.emit(check)
         context.progress(number, len(checks), "checks", check.check)
