@@ -31,6 +31,7 @@ LOCK_REFUSED = 74
 
 _SAID = (
     ("No space left on device", "E-NOSPC", "no space is left"),
+    ("Wrote only", "E-NOSPC", "no space is left"),  # GNU tar, when the last block fits in part
     ("Disk quota exceeded", "E-NOSPC", "the disk quota is used up"),
     ("Read-only file system", "E-ROFS", "the file system is read-only"),
     ("Permission denied", "E-PERM", "permission was denied"),
@@ -46,7 +47,7 @@ _SAID = (
     ("Text file busy", "E-BUSY", "the file is in use"),
     ("File name too long", "E-NAMETOOLONG", "a file name is too long"),
 )
-_DF = re.compile(r"\s(\d+)\s+(\d+)\s+(\d+)\s+(?:\d+%|-)\s+(/.*)$")
+_DF = re.compile(r"\s(\d{1,18})\s+(\d{1,18})\s+(\d{1,18})\s+(?:\d+%|-)\s+(/.*)$")
 
 
 class Shell(Protocol):
@@ -111,7 +112,7 @@ class ShellTarget:
                 f"the machine's answer about its files makes no sense: {nonsense}",
                 evidence=_evidence("survey", done),
             ) from nonsense
-        if any(each.kind is FileKind.FILE and not each.owner for each in found.values()):
+        if any(found[path].kind is FileKind.FILE and not found[path].owner for path in paths if path in found):
             raise TargetError(
                 "E-TOOL-MISSING",
                 "stat -c does not work on the machine, so modes and owners cannot be read",
@@ -201,13 +202,21 @@ def _refused(done: Completed, batch: Batch) -> KdeployError:
         if done.status == 15
         else CLEAN
     )
-    place = tar_stream.folders(batch)[0]
-    last = done.error_text.splitlines()[-1] if done.error_text else f"exit status {done.status}"
     for phrase, code, meaning in _SAID:
         if phrase in done.error_text:
             line = next(each for each in done.error_text.splitlines() if phrase in each)
+            place = _folder_in(line, batch)
             return TargetError(code, f"{meaning}: {line}", path=place, on_target=on_target, evidence=evidence)
+    last = done.error_text.splitlines()[-1] if done.error_text else f"exit status {done.status}"
+    place = _folder_in(last, batch)
     return TargetError("E-COMMAND", last, path=place, on_target=on_target, evidence=evidence, title="placing files")
+
+
+def _folder_in(line: str, batch: Batch) -> str:
+    """The folder of the batch that a message is about, the first one where it names none."""
+    places = tar_stream.folders(batch)
+    named = [each for each in places if each in line or each.lstrip("/") in line]
+    return max(named, key=len) if named else places[0]
 
 
 def parse_facts(done: Completed, now: float) -> Facts:

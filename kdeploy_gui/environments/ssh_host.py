@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import shlex
 import signal
@@ -10,86 +11,86 @@ import socket
 import stat
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import asyncssh
 
 from kdeploy_gui import defaults
 from kdeploy_gui.environments.shell_target import UNKNOWN, ShellTarget
-from kdeploy_gui.errors import AuthError, KdeployError, NetworkError, PlanError, TrustError
+from kdeploy_gui.errors import AuthError, Evidence, KdeployError, NetworkError, PlanError, TrustError
 from kdeploy_gui.model.command import Completed
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.ports import Content, Secrets, Target
 
 NOTHING_SENT = "Nothing was sent."
+_GREETING_TIMEOUT = 3.0
 
 
 @contextmanager
 def _explained(environment: Environment, on_target: str) -> Iterator[None]:
     """Translate what asyncssh and the sockets below it raise; a host key refusal is left to whoever knows the pins."""
-    where = f"{environment.host}:{environment.port}"
     try:
         yield
     except (KdeployError, asyncssh.HostKeyNotVerifiable):
         raise
-    except socket.gaierror as error:
-        raise NetworkError(
-            "E-DNS", f"the name {environment.host} cannot be resolved", on_target=NOTHING_SENT, host=environment.host
-        ) from error
-    except ConnectionRefusedError as error:
-        raise NetworkError(
-            "E-REFUSED", f"{where} refuses connections", on_target=NOTHING_SENT, port=str(environment.port)
-        ) from error
-    except TimeoutError as error:
-        raise NetworkError("E-TIMEOUT", f"no answer from {where}", on_target=on_target, address=where) from error
-    except asyncssh.PermissionDenied as error:
-        message = f"{where} refuses user {environment.user} with {_credential(environment)}"
-        raise AuthError("E-AUTH", message, on_target=NOTHING_SENT, user=environment.user, host=where) from error
-    except asyncssh.KeyExchangeFailed as error:
-        raise PlanError(
-            "E-KEX", f"no common algorithm with {where}: {error.reason}", on_target=NOTHING_SENT, host=where
-        ) from error
-    except (asyncssh.ProtocolNotSupported, asyncssh.ServiceNotAvailable) as error:
-        raise PlanError(
-            "E-PROTO", f"{where} does not speak SSH 2: {error.reason}", on_target=NOTHING_SENT, address=where
-        ) from error
-    except asyncssh.ChannelOpenError as error:
-        raise NetworkError("E-CHANNELS", f"{where} opens no channel: {error.reason}", on_target=on_target) from error
-    except UnicodeError as error:
-        raise NetworkError(
-            "E-DNS", f"{environment.host} is no host name", on_target=NOTHING_SENT, host=environment.host
-        ) from error
-    except asyncssh.ConnectionLost as error:
-        raise _lost(error, environment, on_target) from error
-    except (asyncssh.Error, OSError) as error:
-        raise _other(error, environment, on_target) from error
+    except (asyncssh.Error, OSError, UnicodeError) as error:
+        raise _translated(error, environment, on_target) from error
 
 
-def _other(error: Exception, environment: Environment, on_target: str) -> KdeployError:
+def _translated(error: Exception, environment: Environment, on_target: str) -> KdeployError:
     where = f"{environment.host}:{environment.port}"
-    reason = str(error) or type(error).__name__
-    if isinstance(error, OSError) and error.errno in _UNREACHABLE:
-        message = f"{where} cannot be reached: {reason}"
-        return NetworkError("E-UNREACHABLE", message, on_target=NOTHING_SENT, address=where)
-    if "authentication failures" in reason:
-        message = f"{where} refuses user {environment.user}: {reason}"
-        return AuthError("E-AUTH", message, on_target=NOTHING_SENT, user=environment.user, host=where)
-    return NetworkError("E-LOST", f"the connection to {where} was lost: {reason}", on_target=on_target)
+    said = Evidence(stderr=str(error) or type(error).__name__)
+    match error:
+        case socket.gaierror() | UnicodeError():
+            message = f"the name {environment.host} cannot be resolved"
+            return NetworkError("E-DNS", message, on_target=NOTHING_SENT, evidence=said, host=environment.host)
+        case ConnectionRefusedError():
+            return _closed_port(environment, f"{where} refuses connections", said)
+        case TimeoutError():
+            return NetworkError(
+                "E-TIMEOUT", f"no answer from {where}", on_target=on_target, evidence=said, address=where
+            )
+        case asyncssh.PermissionDenied():
+            return _refused(environment, said)
+        case asyncssh.DisconnectError(reason=reason) if "authentication failures" in reason:
+            return _refused(environment, said)
+        case asyncssh.KeyExchangeFailed(reason=reason):
+            message = f"no common algorithm with {where}: {reason}"
+            return PlanError("E-KEX", message, on_target=NOTHING_SENT, evidence=said, host=where)
+        case asyncssh.ProtocolNotSupported() | asyncssh.ServiceNotAvailable():
+            return _other_protocol(environment, str(error))
+        case asyncssh.ChannelOpenError(reason=reason):
+            return NetworkError("E-CHANNELS", f"{where} opens no channel: {reason}", on_target=on_target, evidence=said)
+        case asyncssh.ConnectionLost(reason=reason) if "keepalive" in reason:
+            silence = defaults.KEEPALIVE_INTERVAL * (defaults.KEEPALIVE_COUNT + 1)
+            message = f"no reply from {where} for {silence:.0f} s"
+            return NetworkError("E-STALLED", message, on_target=on_target, evidence=said, address=where)
+        case asyncssh.ConnectionLost(reason=reason) if "Login timeout" in reason:
+            message = f"{where} does not finish the login"
+            return NetworkError("E-TIMEOUT", message, on_target=on_target, evidence=said, address=where)
+        case OSError(errno=errno.ENETUNREACH | errno.EHOSTUNREACH):
+            message = f"{where} cannot be reached: {said.stderr}"
+            return NetworkError("E-UNREACHABLE", message, on_target=NOTHING_SENT, evidence=said, address=where)
+        case _:
+            message = f"the connection to {where} was lost: {said.stderr}"
+            return NetworkError("E-LOST", message, on_target=on_target, evidence=said)
 
 
-def _lost(error: asyncssh.ConnectionLost, environment: Environment, on_target: str) -> NetworkError:
+def _closed_port(environment: Environment, message: str, said: Evidence) -> NetworkError:
+    return NetworkError("E-REFUSED", message, on_target=NOTHING_SENT, evidence=said, port=str(environment.port))
+
+
+def _refused(environment: Environment, said: Evidence) -> AuthError:
     where = f"{environment.host}:{environment.port}"
-    if "keepalive" in error.reason:
-        silence = defaults.KEEPALIVE_INTERVAL * (defaults.KEEPALIVE_COUNT + 1)
-        message = f"no reply from {where} for {silence:.0f} s"
-        return NetworkError("E-STALLED", message, on_target=on_target, address=where)
-    if "Login timeout" in error.reason:
-        return NetworkError("E-TIMEOUT", f"{where} does not finish the login", on_target=on_target, address=where)
-    return NetworkError("E-LOST", f"the connection to {where} was lost: {error.reason}", on_target=on_target)
+    message = f"{where} refuses user {environment.user} with {_credential(environment)}"
+    return AuthError("E-AUTH", message, on_target=NOTHING_SENT, evidence=said, user=environment.user, host=where)
 
 
-_UNREACHABLE = {101, 113}  # ENETUNREACH, EHOSTUNREACH
+def _other_protocol(environment: Environment, said: str) -> PlanError:
+    where = f"{environment.host}:{environment.port}"
+    message = f"{where} does not speak SSH 2: {said}"
+    return PlanError("E-PROTO", message, on_target=NOTHING_SENT, evidence=Evidence(stderr=said), address=where)
 
 
 def _credential(environment: Environment) -> str:
@@ -159,20 +160,7 @@ class SshConnector:
         try:
             with _explained(environment, NOTHING_SENT):
                 async with self._logins[environment.host, environment.port]:
-                    connection = await asyncssh.connect(
-                        environment.host,
-                        environment.port,
-                        username=environment.user,
-                        tunnel=tunnels[-1] if tunnels else (),
-                        client_factory=lambda: client,
-                        known_hosts=([], [], []),
-                        config=None,
-                        connect_timeout=defaults.CONNECT_TIMEOUT,
-                        login_timeout=defaults.LOGIN_TIMEOUT,
-                        keepalive_interval=defaults.KEEPALIVE_INTERVAL,
-                        keepalive_count_max=defaults.KEEPALIVE_COUNT,
-                        **options,
-                    )
+                    connection = await self._login(environment, client, options, tunnels)
         except asyncssh.HostKeyNotVerifiable as error:
             _close(tunnels)
             raise _changed(environment, client.offered) from error
@@ -180,6 +168,40 @@ class SshConnector:
             _close(tunnels)
             raise
         return [*tunnels, connection]
+
+    async def _login(
+        self,
+        environment: Environment,
+        client: _PinnedClient,
+        options: Mapping[str, object],
+        tunnels: list[asyncssh.SSHClientConnection],
+    ) -> asyncssh.SSHClientConnection:
+        """The TCP connection gets its own, shorter time: a slow board may need long for its key exchange."""
+        way: Mapping[str, object] = (
+            {"host": environment.host, "port": environment.port, "tunnel": tunnels[-1]}
+            if tunnels
+            else {"sock": await _tcp(environment.host, environment.port)}
+        )
+        try:
+            return await asyncssh.connect(
+                **way,
+                username=environment.user,
+                client_factory=lambda: client,
+                known_hosts=([], [], []),
+                config=None,
+                login_timeout=defaults.LOGIN_TIMEOUT,
+                keepalive_interval=defaults.KEEPALIVE_INTERVAL,
+                keepalive_count_max=defaults.KEEPALIVE_COUNT,
+                **options,
+            )
+        except asyncssh.ChannelOpenError as error:
+            message = f"{environment.jump} cannot reach {environment.host}:{environment.port}: {error.reason}"
+            raise _closed_port(environment, message, Evidence(stderr=str(error))) from error
+        except asyncssh.ConnectionLost:
+            greeting = "" if tunnels else await _greeting(environment.host, environment.port)
+            if greeting:
+                raise _other_protocol(environment, greeting) from None
+            raise
 
     async def _unknown(self, environment: Environment) -> KdeployError:
         offered = await self.host_key(environment)
@@ -195,6 +217,39 @@ class SshConnector:
         if environment.identity_file:
             return {"client_keys": [await asyncio.to_thread(_read_key, environment.identity_file, secret)]}
         return {"password": secret, "client_keys": None} if secret is not None else {}
+
+
+async def _tcp(host: str, port: int) -> socket.socket:
+    """A connected socket. Raises OSError, and TimeoutError after `defaults.CONNECT_TIMEOUT`."""
+    loop = asyncio.get_running_loop()
+    failure: OSError = OSError(errno.EHOSTUNREACH, "no address")
+    async with asyncio.timeout(defaults.CONNECT_TIMEOUT):
+        for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with ExitStack() as unless_used:
+                connection = unless_used.enter_context(socket.socket(family, kind, protocol))
+                connection.setblocking(False)
+                try:
+                    await loop.sock_connect(connection, address)
+                except OSError as error:
+                    failure = error
+                else:
+                    unless_used.pop_all()
+                    return connection
+    raise failure
+
+
+async def _greeting(host: str, port: int) -> str:
+    """The first line of a server that closes connections to SSH clients, empty if it is an SSH server or silent."""
+    with suppress(OSError, TimeoutError):
+        reader, writer = await asyncio.open_connection(sock=await _tcp(host, port))
+        try:
+            async with asyncio.timeout(_GREETING_TIMEOUT):
+                writer.write(b"SSH-2.0-kdeploy\r\n\r\n")
+                line = (await reader.read(200)).split(b"\n")[0].strip()
+                return "" if line.startswith(b"SSH-") else line.decode(errors="replace")
+        finally:
+            writer.close()
+    return ""
 
 
 def _changed(environment: Environment, offered: str) -> TrustError:
@@ -223,6 +278,10 @@ def _read_key(name: str, passphrase: str | None) -> asyncssh.SSHKey:
             "E-KEYFILE", f"the key {path} cannot be read: {reason}", path=str(path), on_target=NOTHING_SENT
         ) from error
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        if isinstance(error, asyncssh.KeyImportError) and "assphrase" not in str(error):
+            raise PlanError(
+                "E-KEYFILE", f"{path} is no private key: {error}", path=str(path), on_target=NOTHING_SENT
+            ) from error
         raise AuthError(
             "E-PASSPHRASE", f"the key {path} cannot be opened: {error}", path=str(path), on_target=NOTHING_SENT
         ) from error
