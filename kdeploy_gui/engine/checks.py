@@ -20,7 +20,7 @@ def readiness_checks(
     manifest: Sequence[ManifestEntry],
     states: Mapping[str, FileState],
 ) -> tuple[CheckDone, ...]:
-    """All checks, the failed ones too; `boot_id` is that of the first contact, `facts` are those of now."""
+    """All checks, the failed ones too; `boot_id` is that of the stages before, `facts` are those of now."""
     return (
         _files(manifest, states),
         CheckDone(

@@ -68,7 +68,8 @@ def manifest_entry(file: PlannedFile, facts: Facts, sha256: str) -> ManifestEntr
 class Context:
     """One environment of one run: set-up, what earlier stages found out, and the ways to speak.
 
-    `first_boot` is the boot id of the first contact: what later stages do and find holds for that boot only.
+    `boot_id` names the boot that all found out so far holds for; once `instrumented`, another boot no longer replaces
+    it, and the validation says so.
     """
 
     run: int
@@ -79,7 +80,8 @@ class Context:
     emit: Callable[[Body], None]
     hashes: dict[str, str] = field(default_factory=dict)
     facts: Facts | None = None
-    first_boot: str = ""
+    boot_id: str = ""
+    instrumented: bool = False
     ready: bool = False
     instruments: dict[str, str] = field(default_factory=dict)
     _target: Target | None = None
@@ -96,7 +98,8 @@ class Context:
             if self.facts is not None and facts.boot_id != self.facts.boot_id:
                 self.emit(FactFound("rebooted", f"boot id {self.facts.boot_id} is now {facts.boot_id}"))
             self.facts = facts
-            self.first_boot = self.first_boot or facts.boot_id
+            if not self.instrumented:
+                self.boot_id = facts.boot_id
             self._target = target
         return self._target
 

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from kdeploy_gui.errors import LocalError
 from kdeploy_gui.model.event import Body, Event
 from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ports import Clock, EventLog
@@ -47,13 +46,25 @@ class Feed:
         self._wake()
 
     async def durable(self) -> None:
-        """Return when everything published so far is stored. Raises LocalError when it cannot be."""
+        """Return when everything published so far is stored. Raises what the history raises: LocalError, or a bug."""
         if not self._pending and self._writer is None:
             return
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._wake()
         await future
+
+    async def settle(self) -> bool:
+        """Whether everything published so far could be stored; what could not stays with the feed and its followers."""
+        try:
+            await self.durable()
+        except Exception:  # noqa: BLE001 - whoever needs to know why asks `durable`; an end is told in any case
+            return False
+        return True
+
+    def holds(self, run: int) -> bool:
+        """Whether events of a run are still waiting to be stored."""
+        return any(each.run == run for each in self._pending)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every stored group from now on; returns the way to stop that."""
@@ -69,8 +80,11 @@ class Feed:
         """A run's events above `after`: what is stored, then what comes, without gap or repetition."""
         live: asyncio.Queue[tuple[Event, ...]] = asyncio.Queue()
         unsubscribe = self.subscribe(live.put_nowait)
+        told = [each for each in self._pending[: self._shown] if each.run == run and each.seq > after]
         try:
             stored = tuple(await asyncio.to_thread(self._log.events, run, after))
+            last = stored[-1].seq if stored else after
+            stored += tuple(each for each in told if each.seq > last)
             seen = stored[-1].seq if stored else after
             yield stored
             while True:
@@ -82,9 +96,8 @@ class Feed:
             unsubscribe()
 
     async def close(self) -> None:
-        """Store what is left."""
-        with suppress(LocalError):
-            await self.durable()
+        """Store what is left, if that can be."""
+        await self.settle()
 
     def _wake(self) -> None:
         if self._writer is None:
@@ -111,18 +124,20 @@ class Feed:
             self._writer = None
             _answer([*waiting, *self._waiting], RuntimeError("the history writer stopped"))
 
-    async def _store(self, group: tuple[Event, ...]) -> LocalError | None:
+    async def _store(self, group: tuple[Event, ...]) -> Exception | None:
         try:
             await asyncio.to_thread(self._log.append, group)
-        except LocalError as error:
-            return error
         except Exception as error:  # noqa: BLE001 - the boundary of the history: no mistake in it may hang a run
-            return LocalError("E-HISTORY-IO", f"the history cannot store events: {type(error).__name__}: {error}")
+            return error
         return None
 
     def _tell(self, group: tuple[Event, ...]) -> None:
         for listener in tuple(self._listeners) if group else ():
-            listener(group)
+            try:
+                listener(group)
+            except Exception as error:  # noqa: BLE001 - the boundary of the feed: one listener never disturbs another
+                message = "a listener of the event feed failed"
+                asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
 
 def _answer(waiting: list[asyncio.Future[None]], failure: Exception | None) -> None:

@@ -99,8 +99,8 @@ class Orchestrator:
         return True
 
     def runs_here(self, number: int) -> bool:
-        """Whether a run goes on in this process."""
-        return number in self._runs
+        """Whether a run goes on in this process, or ended with events that could not be stored."""
+        return number in self._runs or self.feed.holds(number)
 
     async def watch(self, number: int, after: int = 0) -> AsyncIterator[tuple[Event, ...]]:
         """Stored events of a run that another process may still be adding to; ended for it if it dies."""
@@ -140,18 +140,17 @@ class Orchestrator:
             await self._finish(run)
 
     async def _finish(self, run: _Run) -> None:
-        with suppress(LocalError):  # the events stay pending and listeners have them
-            await self.feed.durable()
+        await self.feed.settle()
         statuses = {each.status for each in run.state.environments.values()}
         outcome = Outcome.SUCCEEDED
         if statuses != {Status.COMPLETED}:
             outcome = Outcome.CANCELLED if Status.CANCELLED in statuses else Outcome.FAILED
         self.feed.publish(run.number, RunFinished(outcome, run.state.summary()))
-        with suppress(LocalError):
-            await self.feed.durable()
+        stored = await self.feed.settle()
         del self._runs[run.number]
-        with suppress(LocalError):  # the lock goes with this process
-            await asyncio.to_thread(self._ports.log.release, run.number)
+        if stored:  # else the lock stays, and the next start ends the run in the history
+            with suppress(LocalError):
+                await asyncio.to_thread(self._ports.log.release, run.number)
 
     async def _watch(self, run: _Run) -> None:
         """Obey requests that other processes leave."""

@@ -37,6 +37,8 @@ async def check(
     if not mark.ready:
         return EnvironmentCheck(environment.name, False, (mark.because,), facts, mark)
     moved = mark.moved(facts, states)
+    if moved and await asyncio.to_thread(ports.readiness.latest, environment.name) != mark:
+        return await check(ports, environment, files=files, plan=plan)  # a run ended while we looked
     if moved:
         mark = replace(mark, ready=False, because="; ".join(moved), time=ports.clock.now())
         await asyncio.to_thread(ports.readiness.mark, mark)

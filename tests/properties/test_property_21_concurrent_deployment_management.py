@@ -181,7 +181,7 @@ async def under_pressure(folder: Path, low: int, high: int, seconds: float) -> i
         return passed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(low=st.integers(-100, 100), gap=st.integers(0, 20), seconds=st.floats(10, 600))
 def test_nobody_waits_for_ever(low: int, gap: int, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ from kdeploy_gui.model.event import DependencyDone
 from kdeploy_gui.model.plan import Dependency
 from kdeploy_gui.model.version import Version, VersionRange
 
-_VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-~.]?rc\d+)?|\d+")
+_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+(?:[-~.]?rc\d{1,9})?|\d{1,9}")
 _LOCKED = ("Could not get lock", "Unable to acquire the dpkg frontend lock", "is another process using it")
 _UNKNOWN_PACKAGE = ("Unable to locate package", "has no installation candidate")
 # A package manager that is stopped half-way leaves a broken system: it goes on to its end whatever happens to the run.
@@ -37,10 +37,7 @@ class Found:
         if not dependency.version:
             return True
         number = _VERSION.search(self.version.partition(":")[2] or self.version)
-        try:
-            return number is not None and VersionRange.parse(dependency.version).contains(Version.parse(number.group()))
-        except ValueError:
-            return False
+        return number is not None and VersionRange.parse(dependency.version).contains(Version.parse(number.group()))
 
 
 async def run(context: Context) -> None:

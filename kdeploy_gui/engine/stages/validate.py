@@ -13,7 +13,7 @@ async def run(context: Context) -> None:
     manifest = context.manifest()
     facts = await target.facts(context.query)
     states = await target.survey([each.path for each in manifest])
-    checks = readiness_checks(context.plan.validation, context.first_boot, facts, manifest, states)
+    checks = readiness_checks(context.plan.validation, context.boot_id, facts, manifest, states)
     for number, check in enumerate(checks, 1):
         context.emit(check)
         context.progress(number, len(checks), "checks", check.check)
