@@ -319,7 +319,7 @@ class SshShell:
                 captured = await asyncio.gather(stdout, stderr)
                 await process.wait_closed()
             except BaseException:
-                await self._end(process, told.pid, gentle)
+                await self._end(process, told, gentle)
                 raise
             finally:
                 stdout.cancel()
@@ -349,20 +349,22 @@ class SshShell:
                 on_target=UNKNOWN,
             ) from error
 
-    async def _end(self, process: asyncssh.SSHClientProcess[bytes], pid: int, gentle: bool) -> None:
+    async def _end(self, process: asyncssh.SSHClientProcess[bytes], told: _PidLine, gentle: bool) -> None:
         """End the remote process group: TERM, a grace period to clean up or to finish renaming, then KILL.
 
         By `kill` on a channel of its own: OpenSSH refuses signal requests for root's sessions.
         """
-        if pid and not self._connections[-1].is_closed():
+        if not self._connections[-1].is_closed():
             with suppress(OSError, asyncssh.Error, TimeoutError):
                 async with asyncio.timeout(defaults.CANCEL_GRACE):
-                    await self._signal("TERM", pid)
+                    await told.known.wait()
+                    await self._signal("TERM", told.pid)
                     await process.wait_closed()
-            if process.exit_status is None and process.exit_signal is None and not gentle:
+            ended = process.exit_status is not None or process.exit_signal is not None
+            if told.pid and not ended and not gentle:
                 with suppress(OSError, asyncssh.Error, TimeoutError):
                     async with asyncio.timeout(_KILL_GRACE):
-                        await self._signal("KILL", pid)
+                        await self._signal("KILL", told.pid)
                         await process.wait_closed()
         process.close()
 
@@ -387,6 +389,7 @@ class _PidLine:
 
     def __init__(self) -> None:
         self.pid = 0
+        self.known = asyncio.Event()
         self._held = b""
         self._over = False
 
@@ -402,6 +405,7 @@ class _PidLine:
         if found is None:
             return self._held
         self.pid = int(found.group(1))
+        self.known.set()
         return self._held[: found.start()] + self._held[found.end() :]
 
 
