@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -124,7 +126,7 @@ class Services:
         self._engine = engine
         self._catalogue = Catalogue()
         content = LocalContent()
-        self._connector = SshConnector(content, Credentials(), self._lookup)
+        self._connector = SshConnector(content, Credentials(), self._lookup, _owner(home))
         self._ports = Ports(
             connector=self._connector,
             content=content,
@@ -243,6 +245,11 @@ class Services:
 
     def _lookup(self, name: str) -> Environment | None:
         return self.read_lab().lab.get(name)
+
+
+def _owner(home: Home) -> str:
+    """Who shares this home's environment locks, in a form that tells targets nothing else."""
+    return hashlib.sha256(f"{socket.gethostname()}:{os.getuid()}:{home.data}".encode()).hexdigest()[:16]
 
 
 def _refuse(problems: Sequence[Problem]) -> None:

@@ -334,7 +334,7 @@ def test_ctrl_c_while_another_run_has_the_machine(board: Board) -> None:
 def test_ctrl_c_on_a_dead_link_does_not_wait_for_it(board: Board) -> None:
     board.chaos.rate = RATE
     with running("deploy", "--json", board.lab.plan) as process:
-        next_event(process, is_moving)
+        reach(board, process, SIZE // 3)
         board.chaos.freeze()
         try:
             status, seconds, events = interrupted(process)
@@ -351,7 +351,7 @@ def test_ctrl_c_on_a_dead_link_does_not_wait_for_it(board: Board) -> None:
 def test_a_second_ctrl_c_leaves_at_once_and_the_journal_knows(board: Board) -> None:
     board.chaos.rate = RATE
     with running("deploy", "--json", board.lab.plan) as process:
-        next_event(process, is_moving)
+        reach(board, process, SIZE // 3)
         board.chaos.freeze()
         try:
             wait_until(

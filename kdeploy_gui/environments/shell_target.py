@@ -71,11 +71,16 @@ class Shell(Protocol):
 
 
 class ShellTarget:
-    """The `Target` port over a shell. Each verb is one command, so one round trip."""
+    """The `Target` port over a shell. Each verb is one command, so one round trip.
 
-    def __init__(self, shell: Shell, content: Content) -> None:
+    `owner` stands for whoever holds the lock of this environment: on the target, of one owner only one deployment is
+    alive, and a sweep ends any older one. Without an owner nobody is ended.
+    """
+
+    def __init__(self, shell: Shell, content: Content, owner: str = "") -> None:
         self._shell = shell
         self._content = content
+        self._owner = owner
 
     async def facts(self, query: FactsQuery) -> Facts:
         """See `Target.facts`. Raises TargetError E-TOOL-MISSING where commands that every deployment needs are gone."""
@@ -98,7 +103,7 @@ class ShellTarget:
         """See `Target.survey`."""
         listing = "".join(f"{path}\n" for path in paths).encode()
         mode = "sweep" if sweep else "look"
-        done = await self._shell.run(resources.text("remote/survey.sh"), (mode,), _once(listing))
+        done = await self._shell.run(resources.text("remote/survey.sh"), (mode, self._owner), _once(listing))
         _refuse_locked(done)
         if done.status != 0:
             raise TargetError(
@@ -128,7 +133,7 @@ class ShellTarget:
         places = tar_stream.folders(batch)
         head = "".join(f"{line}\n" for line in (str(len(places)), *places)).encode()
         source = self._stream(head, batch, token, progress)
-        done = await self._shell.run(resources.text("remote/place.sh"), (token,), source, gentle=True)
+        done = await self._shell.run(resources.text("remote/place.sh"), (token, self._owner), source, gentle=True)
         _refuse_locked(done)
         if done.status != 0:
             raise _refused(done, batch)

@@ -112,12 +112,18 @@ class _PinnedClient(asyncssh.SSHClient):
 
 
 class SshConnector:
-    """The `Connector` port: pinned host keys only, key files and the agent, at most 8 logins at once per server."""
+    """The `Connector` port: pinned host keys only, key files and the agent, at most 8 logins at once per server.
 
-    def __init__(self, content: Content, secrets: Secrets, lookup: Callable[[str], Environment | None]) -> None:
+    `owner` tells those who share this workstation's environment locks from everybody else, `lookup` finds jump hosts.
+    """
+
+    def __init__(
+        self, content: Content, secrets: Secrets, lookup: Callable[[str], Environment | None], owner: str = ""
+    ) -> None:
         self._content = content
         self._secrets = secrets
         self._lookup = lookup
+        self._owner = owner
         self._logins: dict[tuple[str, int], asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(defaults.UNAUTHENTICATED_CONNECTS)
         )
@@ -125,7 +131,7 @@ class SshConnector:
     async def connect(self, environment: Environment) -> Target:
         """See `Connector.connect`."""
         shell = SshShell(environment, await self._connections(environment))
-        return ShellTarget(shell, self._content)
+        return ShellTarget(shell, self._content, f"{self._owner}-{environment.name}" if self._owner else "")
 
     async def host_key(self, environment: Environment) -> str:
         """See `Connector.host_key`."""

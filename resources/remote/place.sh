@@ -1,5 +1,5 @@
 # Bring a set of files into place: all of them or none.
-# $1: name of the staging folders. stdin: number of folders, the folders one a line, then a tar archive that fills
+# $1: name of the staging folders, $2: who deploys. stdin: number of folders, the folders one a line, then a tar archive that fills
 # FOLDER/$1/new with the files and FOLDER/$1/control (first folder only) with the lists that are worked off here.
 # Exit status: 10 folders, 11 archive, 12 hashes, 13 owner or mode, 14 renaming (undone), 15 undoing failed
 # (the previous files stay in FOLDER/$1/old), 75 locked.
@@ -8,6 +8,7 @@ LC_ALL=C
 export LC_ALL
 umask 077
 token=$1
+owner=$2
 tab='	'
 phase=10
 state=${HOME:-}/.cache/kdeploy
@@ -127,7 +128,7 @@ undo() {
 
 trap end EXIT
 trap 'exit 143' TERM HUP INT PIPE
-[ -z "$state" ] || { printf 'pid:%s\n' "$$" && each_folder record; } > "$state/$token.staging" || fail
+[ -z "$state" ] || { printf 'pid:%s\nby:%s\n' "$$" "$owner" && each_folder record; } > "$state/$token.staging" || fail
 each_folder create || fail
 phase=11
 tar -xof - -C / || fail

@@ -1,8 +1,27 @@
 # What stands at each path read from stdin: `k<TAB>kind<TAB>path`, `s<TAB>mode<TAB>size<TAB>owner<TAB>path` and the
 # lines of sha256sum. With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes.
+# $2: who sweeps. Of one such owner only one deployment is ever alive, so that an older one of his is an orphan whose
+# connection died unnoticed: it is ended.
 LC_ALL=C
 export LC_ALL
 state=${HOME:-}/.cache/kdeploy
+
+end_orphans() {
+    for record in "$state"/.kdeploy-*.staging; do
+        [ -f "$record" ] || continue
+        token=${record##*/}
+        token=${token%.staging}
+        { IFS= read -r pid && IFS= read -r by; } < "$record"
+        pid=${pid#pid:}
+        [ -n "$1" ] && [ "$by" = "by:$1" ] && grep -q -- "$token" "/proc/$pid/cmdline" 2>/dev/null || continue
+        kill -TERM "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
+        seconds=0
+        while [ -d "/proc/$pid" ] && [ "$seconds" -lt 10 ]; do
+            sleep 1
+            seconds=$((seconds + 1))
+        done
+    done
+}
 
 # $1 = busy: leave alone what a running deployment works with (needed where flock cannot keep it out).
 remove_leftovers() {
@@ -20,6 +39,7 @@ remove_leftovers() {
 }
 
 if [ "$1" = sweep ] && [ -w "$state" ]; then
+    end_orphans "$2"
     if command -v flock > /dev/null 2>&1; then
         (: >> "$state/lock") 2>/dev/null || exit 74
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import os
@@ -9,6 +10,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -19,12 +21,14 @@ import pytest
 from kdeploy_gui.environments.memory_target import MemoryMachine, MemoryTarget, StoredFile
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.environments.ssh_host import SshConnector
-from kdeploy_gui.errors import ArtifactError, ContentChanged, KdeployError, TargetError
+from kdeploy_gui.errors import ArtifactError, ContentChanged, KdeployError, TargetBusy, TargetError
 from kdeploy_gui.model.command import Command
 from kdeploy_gui.model.facts import FactsQuery
 from kdeploy_gui.model.files import Batch, FileKind, ManifestEntry, Placement
 from kdeploy_gui.ports import Target
 from tests.contract.local_shell import LocalShell
+from tests.lab.processes import wait_until
+from tests.lab.sshd import Sshd
 
 NASTY = (
     "plain.sh",
@@ -336,6 +340,44 @@ async def test_what_a_killed_deployment_left_is_swept(peer: Peer, tmp_path: Path
     assert peer.leftovers() == []
     assert innocent.exists()
     assert peer.look(f"{peer.root}/a/file") == (b"old", 0o600)
+
+
+async def test_an_orphan_of_the_same_owner_makes_way_and_a_strangers_deployment_does_not(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    content = FolderContent()
+    reading, finish = threading.Event(), threading.Event()
+
+    def stall() -> None:
+        reading.set()
+        finish.wait(30)
+
+    def connector(owner: str) -> SshConnector:
+        return SshConnector(content, NoSecrets(), lambda name: None, owner)
+
+    path = f"{tmp_path}/deployed"
+    big = Batch(1, (placement(tmp_path, f"{tmp_path}/other", bytes(2_000_000)), placement(tmp_path, path, b"late")))
+    first = await connector("we").connect(sshd.environment())
+    content.before_read = stall
+    records = sshd.home() / ".cache/kdeploy"
+    orphan = asyncio.create_task(first.place(big, ignore))
+    await asyncio.to_thread(reading.wait, 20)
+    content.before_read = lambda: None
+    await asyncio.to_thread(wait_until, lambda: any(records.glob("*.staging")), "the deployment has begun")
+    stranger = await connector("they").connect(sshd.environment())
+    with pytest.raises(TargetBusy):
+        await stranger.survey([path], sweep=True)
+    again = await connector("we").connect(sshd.environment())
+    await again.survey([path], sweep=True)
+    assert not list(records.glob("*.staging"))
+    await again.place(Batch(2, (placement(tmp_path, path, b"new"),)), ignore)
+    finish.set()
+    with pytest.raises(KdeployError):
+        await orphan
+    assert Path(path).read_bytes() == b"new"
+    assert not Path(f"{tmp_path}/other").exists()
+    for target in (first, stranger, again):
+        await target.close()
 
 
 async def test_a_folder_may_have_two_names(peer: Peer, tmp_path: Path) -> None:

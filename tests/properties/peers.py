@@ -39,7 +39,7 @@ class NoSecrets:
 
 def ssh() -> SshConnector:
     """The way to machines over SSH, reading this workstation's files."""
-    return SshConnector(LocalContent(), NoSecrets(), lambda name: None)
+    return SshConnector(LocalContent(), NoSecrets(), lambda name: None, "tests")
 
 
 def plan_of(
