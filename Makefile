@@ -34,7 +34,7 @@ test:
 		echo 'make test: Qt cannot be loaded here, so the tests of the window are left out'; \
 		without='-p no:pytest-qt -W ignore::pytest.PytestConfigWarning'; \
 	}; \
-	$(BIN)/python -m pytest --cov $$without $(if $(ARGS),--cov-fail-under=0) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov $$without $(if $(ARGS),--cov-fail-under=0) $(ARGS)
 
 check:
 	@packaging/setup.sh test

@@ -126,9 +126,11 @@ def cancel(output: Output, /, run: int, environments: tuple[str, ...]) -> int:
         unknown = [name for name in environments if name not in state.environments]
         if unknown:
             raise LocalError("E-RUN-UNKNOWN", f"run {run} has no environment {', '.join(unknown)}", run=str(run))
-        if not opened.cancel(run, environments):
-            raise LocalError("E-NOT-RUNNING", f"run {run} is not running: {state.outcome}", run=str(run))
-        state = _wait(opened, run, environments)
+        if opened.cancel(run, environments):
+            state = _wait(opened, run, environments)
+        else:
+            output.note(f"run {run} had ended before")
+            state = fold(events_of(opened, run))
     if output.json:
         chosen = [each for each in state.summary() if not environments or each.name in environments]
         output.document({"run": run, "outcome": state.outcome, "environments": chosen})

@@ -33,7 +33,9 @@ def start_detached(output: Output, arguments: Sequence[str]) -> int:
         click.echo(said, nl=False)
     if run is None:
         return child.wait() or EXIT_FAILED
-    if not output.json:
+    if output.quiet and not output.json:
+        click.echo(run)
+    elif not output.json:
         output.say(f"run {run} goes on in the background: `kdeploy status {run}`, `kdeploy cancel {run}`")
     return 0
 

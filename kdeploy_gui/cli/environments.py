@@ -23,6 +23,9 @@ from kdeploy_gui.model.visible import visible
 if TYPE_CHECKING:
     from kdeploy_gui.app import Services
 
+NAMED = 5
+"""Reasons that a line names; --json has them all."""
+
 
 @click.group()
 def env() -> None:
@@ -208,7 +211,9 @@ def _print_check(output: Output, check: EnvironmentCheck) -> None:
 def readiness_words(check: EnvironmentCheck) -> str:
     """READY or not, and why."""
     state = "READY" if check.ready else "not READY"
-    return f"{state}: {visible('; '.join(check.because))}" if check.because else state
+    named = "; ".join(check.because[:NAMED])
+    more = f" and {len(check.because) - NAMED} more" if len(check.because) > NAMED else ""
+    return f"{state}: {visible(named)}{more}" if named else state
 
 
 @env.command()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 AT_ONCE = 2.0
 """Seconds within which a second Ctrl-C leaves at once."""
 CANCELLING = "Cancelling: every target is left whole. Ctrl-C again leaves at once; the next run cleans up then."
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that ask a program to end: by name, and because its terminal was closed."""
 SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -52,19 +54,21 @@ class Interrupts:
 
 @contextmanager
 def termination_interrupts() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that what was set up is also taken down; main thread only."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGTERM and a closed terminal do what Ctrl-C does, so that what was set up is also taken down; main thread
+    only."""
+    previous = {each: signal.signal(each, signal.default_int_handler) for each in ENDING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def interrupts() -> Iterator[Interrupts]:
-    """Receive Ctrl-C and SIGTERM meanwhile; main thread only."""
+    """Receive Ctrl-C, SIGTERM and SIGHUP meanwhile; main thread only."""
     received = Interrupts()
-    previous = {each: signal.signal(each, received.receive) for each in (signal.SIGINT, signal.SIGTERM)}
+    previous = {each: signal.signal(each, received.receive) for each in (signal.SIGINT, *ENDING)}
     try:
         yield received
     finally:

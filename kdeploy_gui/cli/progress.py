@@ -150,6 +150,8 @@ class PlainLines:
                 return f"run {event.run}: {visible(plan)} on {count(len(environments), 'environment')}"
             case StageFinished(outcome, took):
                 return f"{self._screen.symbol(STAGE_LOOKS[outcome])} {label} {outcome} ({duration(took)})"
+            case EnvironmentQueued(waiting_for=waiting_for) if waiting_for.startswith("locked"):
+                return f"waits: {visible(waiting_for)}"
             case RetryScheduled(in_s, because):
                 why = f"{because.code}: {visible(because.message)}"
                 return f"{self._screen.symbol(AGAIN)} {label} again in {duration(in_s)}: {why}"

@@ -191,3 +191,5 @@ def _print_text(output: Output, chunks: Iterator[OutputChunk], state: RunState) 
         at_line_start = text.endswith("\n") if text else at_line_start
     if not at_line_start:
         click.echo()
+    if not heading:
+        output.note(f"No command of run {state.run} has said anything; `kdeploy status {state.run}` shows how it went.")

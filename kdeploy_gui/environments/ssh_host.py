@@ -270,27 +270,30 @@ def _changed(environment: Environment, offered: str) -> TrustError:
 
 
 def _read_key(name: str, passphrase: str | None) -> asyncssh.SSHKey:
+    """The private key in a file. Raises PlanError E-KEYFILE or AuthError E-PASSPHRASE."""
     path = Path(name)
     try:
         path = path.expanduser()
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise PlanError(
-                "E-KEYFILE", f"the key {path} can be read by others", path=str(path), on_target=NOTHING_SENT
-            )
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise _bad_key(path, "is no file", "give the path of the key itself")
+        if path.suffix == ".pub":
+            raise _bad_key(path, "is a public key", f"probably {path.with_suffix('')}")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            raise _bad_key(path, "can be read by others", f"chmod 600 {shlex.quote(str(path))}")
         return asyncssh.read_private_key(path, passphrase)
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise PlanError(
-            "E-KEYFILE", f"the key {path} cannot be read: {reason}", path=str(path), on_target=NOTHING_SENT
-        ) from error
+        raise _bad_key(path, f"cannot be read: {reason}", "check the path, and who may read it") from error
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         if isinstance(error, asyncssh.KeyImportError) and "assphrase" not in str(error):
-            raise PlanError(
-                "E-KEYFILE", f"{path} is no private key: {error}", path=str(path), on_target=NOTHING_SENT
-            ) from error
-        raise AuthError(
-            "E-PASSPHRASE", f"the key {path} cannot be opened: {error}", path=str(path), on_target=NOTHING_SENT
-        ) from error
+            raise _bad_key(path, f"is no private key: {error}", "give the path of a private key") from error
+        message = f"the key {path} cannot be opened: {error}"
+        raise AuthError("E-PASSPHRASE", message, path=str(path), on_target=NOTHING_SENT) from error
+
+
+def _bad_key(path: Path, what: str, fix: str) -> PlanError:
+    return PlanError("E-KEYFILE", f"the key {path} {what}", path=str(path), on_target=NOTHING_SENT, fix=fix)
 
 
 def _close(connections: Sequence[asyncssh.SSHClientConnection]) -> None:

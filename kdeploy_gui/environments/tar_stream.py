@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import time
 from collections.abc import Iterator
 from posixpath import basename, dirname
 
@@ -92,6 +93,7 @@ def _header(path: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
     info = tarfile.TarInfo(path.lstrip("/"))
     info.size = size
     info.type = kind
+    info.mtime = int(time.time())
     info.mode = 0o700 if kind == tarfile.DIRTYPE else 0o600
     return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "strict")
 

@@ -157,10 +157,10 @@ def assert_found(state: RunState, events: Sequence[Event], damaged: set[str], pa
     assert (board.status, board.ready) == (Status.FAILED, False)
     assert board.error is not None
     assert (board.error.category, board.error.where.stage) == (Category.TARGET, Stage.VALIDATING.value)
-    assert {path for path in paths if f"{path} " in check.value} == damaged
-    for said in (board.error.message, board.readiness):
+    for said in (check.value, board.error.message, board.readiness):
         named = {path for path in paths if f"{path} " in said}
-        assert named == damaged or (named < damaged and len(named) >= 10 and "more" in said)
+        assert named == damaged or (named < damaged and f"and {len(damaged) - len(named)} more" in said)
+        assert len(named) >= min(len(damaged), 10)
     assert board.stages[-1].outcome is StageOutcome.FAILED
     assert board.stages[-1].attempts == 1
 
@@ -237,7 +237,7 @@ async def test_a_file_that_changes_after_its_deployment_is_found(
     assert_found(state, events, {str(path)}, {str(sshd.home() / "suite" / each) for each in ("large", "file 3")})
 
 
-async def test_every_damaged_file_is_named_however_many_there_are(sshd: Sshd, tmp_path: Path) -> None:
+async def test_many_damaged_files_are_named_or_counted(sshd: Sshd, tmp_path: Path) -> None:
     write_files(tmp_path / "plan/suite", {f"more {number}": b"more" for number in range(20)})
     plan = suite(sshd.environment(), tmp_path / "plan")
     made = sshd.home() / "suite"

@@ -139,7 +139,7 @@ async def _install(context: Context, packages: Sequence[str]) -> None:
             packages=" ".join(packages),
             user=facts.user,
         )
-    await context.drop_mark(f"run {context.run} installs packages")
+    await context.drop_mark(f"run {context.run} began to install packages and has not made it READY since")
     context.progress(0, len(packages), "packages", f"installing {', '.join(packages)}")
     target = await context.target()
     command = Command(_INSTALL, tuple(packages), title="apt-get install", gentle=True)

@@ -33,7 +33,7 @@ async def run(context: Context) -> None:
             context.emit(FileDone(placement.entry.path, "same", 0, placement.entry.sha256))
     if not changed:
         return
-    await context.drop_mark(f"run {context.run} changes its files")
+    await context.drop_mark(f"run {context.run} began to change its files and has not made it READY since")
     step = max(1, batch.size // 20)
     reported = 0
 
