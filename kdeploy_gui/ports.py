@@ -58,8 +58,8 @@ class Connector(Protocol):
 class Content(Protocol):
     """The bytes of artifacts on this workstation. All verbs block: call them off the event loop."""
 
-    def digest(self, source: SourceFile) -> str:
-        """SHA-256 of a file. Raises ArtifactError when it cannot be read."""
+    def digest(self, source: SourceFile, stop: Callable[[], bool]) -> str:
+        """SHA-256 of a file. Raises ArtifactError when it cannot be read, Cancelled soon after `stop` says so."""
 
     def read(self, path: str) -> Iterator[bytes]:
         """A file's bytes in chunks. Raises ArtifactError when it cannot be read."""

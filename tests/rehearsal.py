@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,7 @@ class MemoryContent:
 
     data: dict[str, bytes] = field(default_factory=dict)
 
-    def digest(self, source: SourceFile) -> str:
+    def digest(self, source: SourceFile, stop: Callable[[], bool] = lambda: False) -> str:
         return hashlib.sha256(b"".join(self.read(source.path))).hexdigest()
 
     def read(self, path: str) -> Iterator[bytes]:

@@ -5,29 +5,35 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import FileIO
 
 from kdeploy_gui import defaults
-from kdeploy_gui.errors import ArtifactError
+from kdeploy_gui.errors import ArtifactError, Cancelled
 from kdeploy_gui.model.plan import SourceFile
 
 
 class LocalContent:
     """Port `Content` on the workstation's own file system."""
 
-    def digest(self, source: SourceFile) -> str:
+    def digest(self, source: SourceFile, stop: Callable[[], bool] = lambda: False) -> str:
         """SHA-256 of a file in hexadecimal.
 
-        Raises ArtifactError when it is missing, cannot be read, or has another size than when the plan was made.
+        Raises ArtifactError when it is missing, cannot be read, or has another size than when the plan was made, and
+        Cancelled soon after `stop` says so: a huge file never holds up the end of the program.
         """
         with _opened(source.path) as file:
             size = os.fstat(file.fileno()).st_size
             if size != source.size:
                 message = f"{source.path} had {source.size} bytes when the plan was made and has {size} now"
                 raise ArtifactError("E-HASH", message, path=source.path)
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.sha256()
+            while chunk := file.read(defaults.CHUNK):
+                if stop():
+                    raise Cancelled("E-CANCELLED", f"{source.path} was not read to its end", path=source.path)
+                digest.update(chunk)
+            return digest.hexdigest()
 
     def read(self, path: str) -> Iterator[bytes]:
         """A file's bytes in chunks of at most `defaults.CHUNK`. Raises ArtifactError."""

@@ -11,6 +11,8 @@ from kdeploy_gui.model.plan import Validation
 from kdeploy_gui.model.version import Version, VersionRange
 
 NO_LIMIT = "no limit set"
+NAMED = 10
+"""Wrong files that a check names; the rest it counts."""
 
 
 def readiness_checks(
@@ -58,7 +60,8 @@ def readiness_checks(
 
 def _files(manifest: Sequence[ManifestEntry], states: Mapping[str, FileState]) -> CheckDone:
     wrong = [each for entry in manifest for each in entry.differences(states[entry.path])]
-    value = f"{len(manifest)} as declared" if not wrong else "; ".join(wrong[:10])
+    more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+    value = f"{len(manifest)} as declared" if not wrong else "; ".join(wrong[:NAMED]) + more
     return CheckDone("files", not wrong, value, "all as declared")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -49,14 +50,20 @@ class Digests:
     def __init__(self, content: Content) -> None:
         self._content = content
         self._known: dict[str, asyncio.Task[str]] = {}
+        self._stop = threading.Event()
 
     async def of(self, source: SourceFile) -> str:
         """The digest; raises ArtifactError. A failure is not remembered, so that a retry reads the file again."""
         task = self._known.get(source.path)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = asyncio.ensure_future(asyncio.to_thread(self._content.digest, source))
+            task = asyncio.ensure_future(asyncio.to_thread(self._content.digest, source, self._stop.is_set))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._known[source.path] = task
         return await asyncio.shield(task)
+
+    def close(self) -> None:
+        """Stop reading: nobody waits for the rest."""
+        self._stop.set()
 
 
 def manifest_entry(file: PlannedFile, facts: Facts, sha256: str) -> ManifestEntry:

@@ -137,6 +137,7 @@ class Orchestrator:
                     run.tasks[environment.name] = group.create_task(self._environment(run, environment))
         finally:
             watcher.cancel()
+            run.digests.close()
             await self._finish(run)
 
     async def _finish(self, run: _Run) -> None:

@@ -25,6 +25,8 @@ from kdeploy_gui.ports import Content, Secrets, Target
 
 NOTHING_SENT = "Nothing was sent."
 _GREETING_TIMEOUT = 3.0
+_FULL = ("Exceeded MaxStartups", "Not allowed at this time")
+"""What an OpenSSH server says instead of a greeting when it takes no more logins for now (sshd.c)."""
 
 
 @contextmanager
@@ -55,7 +57,7 @@ def _translated(error: Exception, environment: Environment, on_target: str) -> K
             return _refused(environment, said)
         case asyncssh.DisconnectError(reason=reason) if "authentication failures" in reason:
             return _refused(environment, said)
-        case asyncssh.KeyExchangeFailed(reason=reason):
+        case asyncssh.KeyExchangeFailed(reason=reason) if "No matching" in reason:
             message = f"no common algorithm with {where}: {reason}"
             return PlanError("E-KEX", message, on_target=NOTHING_SENT, evidence=said, host=where)
         case asyncssh.ProtocolNotSupported() | asyncssh.ServiceNotAvailable():
@@ -205,7 +207,7 @@ class SshConnector:
             raise _closed_port(environment, message, Evidence(stderr=str(error))) from error
         except asyncssh.ConnectionLost:
             greeting = "" if tunnels else await _greeting(environment.host, environment.port)
-            if greeting:
+            if greeting and not greeting.startswith(_FULL):
                 raise _other_protocol(environment, greeting) from None
             raise
 
@@ -414,6 +416,8 @@ class _PidLine:
         if found is None:
             return self._held
         self.pid = int(found.group(1))
+        if self.pid <= 1:
+            raise NetworkError("E-LOST", "the machine's answer is not that of a shell", on_target=UNKNOWN)
         self.known.set()
         return self._held[: found.start()] + self._held[found.end() :]
 

@@ -45,7 +45,9 @@ class ManifestEntry:
         if found.kind is not FileKind.FILE:
             return (f"{self.path} is {found.kind}",)
         wrong: list[str] = []
-        if found.sha256 != self.sha256:
+        if not found.sha256:
+            wrong.append(f"{self.path} cannot be read")
+        elif found.sha256 != self.sha256:
             wrong.append(f"{self.path} has other content")
         if found.mode != self.mode:
             wrong.append(f"{self.path} has mode {found.mode:04o}, declared {self.mode:04o}")

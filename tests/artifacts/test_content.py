@@ -23,7 +23,7 @@ def source(path: Path, size: int) -> SourceFile:
 
 
 def digest(path: str) -> object:
-    return CONTENT.digest(SourceFile(path, "x", 0))
+    return CONTENT.digest(SourceFile(path, "x", 0), lambda: False)
 
 
 def read(path: str) -> object:
@@ -34,7 +34,7 @@ def read(path: str) -> object:
 def test_digest_and_bytes(tmp_path: Path, size: int) -> None:
     data = os.urandom(size)
     (tmp_path / "file").write_bytes(data)
-    assert CONTENT.digest(source(tmp_path / "file", size)) == hashlib.sha256(data).hexdigest()
+    assert CONTENT.digest(source(tmp_path / "file", size), lambda: False) == hashlib.sha256(data).hexdigest()
     chunks = list(CONTENT.read(str(tmp_path / "file")))
     assert b"".join(chunks) == data
     assert all(len(each) <= defaults.CHUNK for each in chunks)
@@ -60,5 +60,5 @@ def test_things_that_are_no_files(tmp_path: Path, verb: Callable[[str], object])
 def test_file_that_grew_since_the_plan_was_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     with pytest.raises(ArtifactError, match="had 4 bytes when the plan was made and has 5 now") as caught:
-        CONTENT.digest(source(tmp_path / "file", 4))
+        CONTENT.digest(source(tmp_path / "file", 4), lambda: False)
     assert caught.value.code == "E-HASH"

@@ -53,7 +53,7 @@ class FolderContent:
     def __init__(self) -> None:
         self.before_read: Callable[[], None] = lambda: None
 
-    def digest(self, source: object) -> str:
+    def digest(self, source: object, stop: object = None) -> str:
         raise NotImplementedError(source)
 
     def read(self, path: str) -> Iterator[bytes]:

@@ -91,7 +91,7 @@ class HookedContent(MemoryContent):
 
     before: Callable[[], None] = lambda: None
 
-    def digest(self, source: SourceFile) -> str:
+    def digest(self, source: SourceFile, stop: Callable[[], bool] = lambda: False) -> str:
         self.before()
         return super().digest(source)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdeploy_gui.engine.stages.instrument import detect, state_of
@@ -103,6 +103,7 @@ async def test_the_mark_says_what_was_on(tmp_path: Path) -> None:
     assert dict(mark.instruments) == {"perf": "on", "kasan": "unknown"}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["built_in", "reachable", "on", "note", "junk"]), st.text(max_size=9)))
 def test_only_yes_and_no_count_and_nothing_is_ever_proven(said: dict[str, str]) -> None:
     state = state_of(PERF, Want.WANTED, said)
