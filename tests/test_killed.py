@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -87,12 +88,9 @@ class Board:
         self.lab.plan.write_text(PLAN.format(extra=extra))
 
     def found(self) -> Files:
-        """What is on the machine now, staging left out."""
-        return {
-            str(each.relative_to(self.suite)): each.read_bytes()
-            for each in self.suite.rglob("*")
-            if each.is_file() and ".kdeploy-" not in str(each)
-        }
+        """What is on the machine now, staging, which may be vanishing, left out."""
+        files = (Path(place) / name for place, _, names in os.walk(self.suite) for name in names)
+        return {str(each.relative_to(self.suite)): each.read_bytes() for each in files if ".kdeploy-" not in str(each)}
 
 
 OLD, NEW = version(1), version(2)
