@@ -20,5 +20,6 @@ compile() {
 
 compile dev.txt --extra gui --extra api --extra dev pyproject.toml "$@"
 compile run.txt --constraint packaging/locks/dev.txt pyproject.toml "$@"
+compile gui.txt --constraint packaging/locks/dev.txt --extra gui pyproject.toml "$@"
 compile build.txt --constraint packaging/locks/dev.txt packaging/locks/build.in "$@"
 printf 'libvirt-python\n' | compile libvirt.txt - "$@"

@@ -144,9 +144,9 @@ install_python_packages() {
 }
 
 case ${1-} in
-    demo) system="run" lock=run enough="run dev" ;;
-    test) system="run test" lock=dev enough=dev ;;
-    bench) system="run bench" lock=dev enough=dev ;;
+    demo) system="run gui" lock=gui enough="gui dev" ;;
+    test) system="run gui test" lock=dev enough=dev ;;
+    bench) system="run gui bench" lock=dev enough=dev ;;
     *) die "usage: packaging/setup.sh demo|test|bench" ;;
 esac
 

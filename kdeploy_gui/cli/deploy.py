@@ -71,7 +71,7 @@ def _arguments(output: Output, plan_file: Path, given: dict[str, object]) -> lis
 
 
 def _checked(output: Output, opened: Services, plan_file: Path, options: DeployOptions) -> Plan | None:
-    planned = opened.check_plan(plan_file, options)
+    planned = opened.plans.check(plan_file, options)
     for notice in planned.notices:
         output.note(f"note: {visible(str(notice))}")
     if planned.problems or planned.plan is None:

@@ -37,7 +37,7 @@ def env() -> None:
 def list_(output: Output, /) -> int:
     """List all environments with their last known readiness."""
     with services(output) as opened:
-        reading = opened.read_lab()
+        reading = opened.inventory.read()
         marks = {each.name: opened.readiness.latest(each.name) for each in reading.lab.environments}
         where = opened.lab_file
     if output.json:
@@ -110,7 +110,7 @@ def _described(environment: Environment) -> list[tuple[str, str]]:
 
 def known(opened: Services, name: str) -> Environment:
     """The environment of that name. Raises PlanError."""
-    lab = opened.read_lab().lab
+    lab = opened.inventory.read().lab
     environment = lab.get(name)
     if environment is None:
         hint = did_you_mean(name, (each.name for each in lab.environments))
@@ -133,7 +133,7 @@ def add(output: Output, /, name: str, kind: str, **given: object) -> int:
     """Add an environment to the lab file."""
     environment = Environment(name=name, kind=Kind(kind), **given)  # type: ignore[arg-type]
     with services(output) as opened:
-        problems = opened.add_environment(environment)
+        problems = opened.inventory.add(environment)
         where = opened.lab_file
     if problems:
         output.problems(problems)
@@ -161,7 +161,7 @@ def remove(output: Output, /, name: str) -> int:
     """Remove an environment from the lab file; nothing changes on the machine."""
     with services(output) as opened:
         known(opened, name)
-        opened.remove_environment(name)
+        opened.inventory.remove(name)
         where = opened.lab_file
     if output.json:
         output.document({"removed": name, "lab_file": str(where)})
@@ -181,7 +181,7 @@ def check(output: Output, /, names: tuple[str, ...]) -> int:
     with services(output) as opened:
         for name in names:
             known(opened, name)
-        checks = [opened.check_environment(name) for name in names]
+        checks = [opened.inventory.check(name) for name in names]
     if output.json:
         output.document({"checks": checks})
     else:
@@ -228,11 +228,11 @@ def trust(output: Output, /, name: str, fingerprint: str | None) -> int:
     with services(output) as opened:
         pinned = known(opened, name).host_keys
         if fingerprint is None:
-            fingerprint = opened.offered_host_key(name)
+            fingerprint = opened.inventory.offered_host_key(name)
             if fingerprint in pinned:
                 return _pinned(output, name, fingerprint, "was pinned before")
             _ask(output, name, fingerprint, pinned)
-        opened.trust(name, fingerprint)
+        opened.inventory.trust(name, fingerprint)
     return _pinned(output, name, fingerprint, "is pinned")
 
 

@@ -26,7 +26,7 @@ def plan() -> None:
 def check(output: Output, /, plan_file: Path) -> int:
     """Check a plan: everything that is wrong in it, with file, line and field. Connects nowhere."""
     with services(output) as opened:
-        planned = opened.check_plan(plan_file)
+        planned = opened.plans.check(plan_file)
     bad = bool(planned.problems) or planned.plan is None
     if output.json:
         shape = _shape(planned.plan) if planned.plan else {}

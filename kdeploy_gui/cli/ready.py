@@ -24,11 +24,11 @@ def ready(output: Output, /, name: str, manifest: Path | None) -> int:
     """
     with services(output) as opened:
         known(opened, name)
-        planned = opened.check_plan(manifest) if manifest else None
+        planned = opened.plans.check(manifest) if manifest else None
         if planned and (planned.problems or planned.plan is None):
             output.problems(planned.problems)
             return EXIT_PLAN
-        check = opened.check_environment(name, manifest=planned.plan if planned else None)
+        check = opened.inventory.check(name, manifest=planned.plan if planned else None)
     if output.json:
         output.document(fields(check))
     elif check.failure is not None:

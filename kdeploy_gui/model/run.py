@@ -8,6 +8,8 @@ from datetime import datetime
 
 from kdeploy_gui.model.event import (
     Body,
+    CheckDone,
+    DependencyDone,
     EnvironmentFinished,
     EnvironmentQueued,
     EnvironmentSummary,
@@ -15,6 +17,7 @@ from kdeploy_gui.model.event import (
     FactFound,
     FileCounts,
     FileDone,
+    InstrumentState,
     ReadinessChanged,
     RetryScheduled,
     RunFinished,
@@ -42,7 +45,11 @@ class StageState:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentState:
-    """One environment within a run. `note` says in words what goes on now."""
+    """One environment within a run. `note` says in words what goes on now.
+
+    `queued` is set while it waits for its turn or its lock, `retry` while it waits for another attempt; `checks`,
+    `dependencies` and `instruments` are the newest of each name; `heard` is the time of its last event.
+    """
 
     name: str
     status: Status = Status.PENDING
@@ -51,11 +58,17 @@ class EnvironmentState:
     progress: StageProgress = field(default_factory=lambda: StageProgress(0, 0))
     files: FileCounts = field(default_factory=FileCounts)
     facts: Mapping[str, str] = field(default_factory=dict)
+    dependencies: Mapping[str, DependencyDone] = field(default_factory=dict)
+    instruments: Mapping[str, InstrumentState] = field(default_factory=dict)
+    checks: Mapping[str, CheckDone] = field(default_factory=dict)
+    queued: EnvironmentQueued | None = None
+    retry: RetryScheduled | None = None
     note: str = ""
     readiness: str = ""
     error: Failure | None = None
     started: datetime | None = None
     finished: datetime | None = None
+    heard: datetime | None = None
 
     @property
     def seconds(self) -> float:
@@ -79,26 +92,34 @@ class EnvironmentState:
         state = self._with_stage(event)
         match event.body:
             case EnvironmentQueued(position, waiting_for):
-                return replace(state, note=waiting_for or f"waiting, position {position}")
+                note = waiting_for or f"waiting, position {position}"
+                return replace(state, queued=event.body, note=note)
             case StageProgress(note=note):
                 return replace(state, progress=event.body, note=note or state.note)
             case FactFound(name, value):
                 return replace(state, facts={**state.facts, name: value})
             case FileDone():
                 return replace(state, files=_count(state.files, event.body))
+            case DependencyDone(name):
+                return replace(state, dependencies={**state.dependencies, name: event.body})
+            case InstrumentState(name):
+                return replace(state, instruments={**state.instruments, name: event.body})
+            case CheckDone(name):
+                return replace(state, checks={**state.checks, name: event.body})
             case RetryScheduled(in_s, because):
-                return replace(state, note=f"again in {in_s:.1f} s: {because.message}")
+                return replace(state, retry=event.body, note=f"again in {in_s:.1f} s: {because.message}")
             case ReadinessChanged(ready, because):
                 return replace(state, ready=ready, readiness=because)
             case EnvironmentFinished(status, ready, error):
                 note = error.message if error else ""
-                return replace(state, status=status, ready=ready, error=error, note=note, finished=event.time)
+                end = replace(state, status=status, ready=ready, error=error, note=note, finished=event.time)
+                return replace(end, queued=None, retry=None)
             case _:
                 return state
 
     def _with_stage(self, event: Event) -> EnvironmentState:
         if event.stage is None:
-            return self
+            return replace(self, heard=event.time)
         stages = tuple(_stage_after(each, event) if each.stage is event.stage else each for each in self.stages)
         if isinstance(event.body, StageStarted):
             return replace(
@@ -108,13 +129,18 @@ class EnvironmentState:
                 progress=StageProgress(0, 0),
                 files=FileCounts() if event.stage is Stage.DEPLOYING else self.files,
                 note=event.stage.label,
+                queued=None,
+                retry=None,
                 started=self.started or event.time,
+                heard=event.time,
             )
-        return replace(self, stages=stages)
+        return replace(self, stages=stages, heard=event.time)
 
     def interrupted(self, moment: datetime) -> EnvironmentState:
         """This state after its program died; unchanged if it had ended before."""
-        return self if self.status.is_final else replace(self, status=Status.INTERRUPTED, finished=moment)
+        if self.status.is_final:
+            return self
+        return replace(self, status=Status.INTERRUPTED, finished=moment, queued=None, retry=None)
 
 
 def _count(files: FileCounts, done: FileDone) -> FileCounts:
@@ -159,6 +185,22 @@ class RunState:
             return replace(state, environments={**state.environments, event.environment: known.after(event)})
         return state._after_run_event(event.body, event.time)
 
+    def after_all(self, events: Iterable[Event]) -> RunState:
+        """This state with more events, in one pass: what `after` gives for each in turn."""
+        state, changed = self, dict[str, EnvironmentState]()
+        for event in events:
+            if event.environment:
+                known = changed.get(event.environment) or state.environments.get(event.environment)
+                changed[event.environment] = (known or EnvironmentState(event.environment)).after(event)
+                last = event
+            else:
+                state = replace(state, environments={**state.environments, **changed}).after(event)
+                changed = {}
+        if changed:
+            environments = {**state.environments, **changed}
+            state = replace(state, environments=environments, run=last.run, last_seq=last.seq)
+        return state
+
     def _after_run_event(self, body: Body, moment: datetime) -> RunState:
         match body:
             case RunSubmitted(plan, environments, priority):
@@ -180,7 +222,4 @@ class RunState:
 
 def fold(events: Iterable[Event]) -> RunState:
     """The state after `events` of one run."""
-    state = RunState()
-    for event in events:
-        state = state.after(event)
-    return state
+    return RunState().after_all(events)

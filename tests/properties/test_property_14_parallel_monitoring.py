@@ -70,6 +70,21 @@ def test_each_environment_shows_its_own_state(fleet: Fleet, seed: int) -> None:
 
 
 @settings(max_examples=100, deadline=None)
+@given(fleets(largest=40), seeds, st.integers(1, 50))
+def test_folding_in_groups_is_folding_one_by_one(fleet: Fleet, seed: int, size: int) -> None:
+    events = fleet.interleaved(1, seed)
+    one_by_one = in_groups = RunState()
+
+    for event in events:
+        one_by_one = one_by_one.after(event)
+    for start in range(0, len(events), size):
+        in_groups = in_groups.after_all(events[start : start + size])
+
+    assert in_groups == one_by_one
+    assert list(in_groups.environments) == list(one_by_one.environments)
+
+
+@settings(max_examples=100, deadline=None)
 @given(fleets(largest=40), seeds, st.booleans())
 def test_every_prefix_of_a_run_folds(fleet: Fleet, seed: int, ended: bool) -> None:
     state = RunState()

@@ -1,0 +1,14 @@
+"""The composition: what front ends may know, and the one place that knows everyone."""
+
+from kdeploy_gui.app.demo import open_demo as open_demo
+from kdeploy_gui.app.home import Home as Home
+from kdeploy_gui.app.home import home_from_environment as home_from_environment
+from kdeploy_gui.app.inventory import Inventory as Inventory
+from kdeploy_gui.app.plans import DeployOptions as DeployOptions
+from kdeploy_gui.app.plans import Planned as Planned
+from kdeploy_gui.app.plans import Plans as Plans
+from kdeploy_gui.app.services import Services as Services
+from kdeploy_gui.app.services import failure_of as failure_of
+from kdeploy_gui.app.services import html_report as html_report
+from kdeploy_gui.app.services import open_services as open_services
+from kdeploy_gui.app.workstation import examine_workstation as examine_workstation

@@ -1,0 +1,163 @@
+"""The composition root: builds the engine with its adapters and hands front ends one object."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+from kdeploy_gui.app.home import Home
+from kdeploy_gui.app.inventory import Inventory
+from kdeploy_gui.app.plans import Plans
+from kdeploy_gui.artifacts.content import LocalContent
+from kdeploy_gui.clock import SystemClock
+from kdeploy_gui.credentials import Credentials
+from kdeploy_gui.documents.lab_file import read_lab
+from kdeploy_gui.engine.context import Ports
+from kdeploy_gui.engine.orchestrator import Orchestrator
+from kdeploy_gui.engine.pipeline import failure_of as engine_failure_of
+from kdeploy_gui.engine.thread import EngineThread
+from kdeploy_gui.environments.locks import FileEnvironmentLocks
+from kdeploy_gui.environments.ssh_host import SshConnector
+from kdeploy_gui.errors import KdeployError
+from kdeploy_gui.history import History, open_history
+from kdeploy_gui.instruments.catalogue import Catalogue
+from kdeploy_gui.model.event import Event, RunFinished
+from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.plan import Plan
+from kdeploy_gui.ports import EventLog, Instruments, OutputStore, ReadinessLog, Remedies
+from kdeploy_gui.remedies import bundled
+
+PATIENCE = 0.2
+"""Seconds after which `follow` hands control back although nothing happened."""
+
+
+def failure_of(error: KdeployError, environment: str = "", lab_file: Path | None = None) -> Failure:
+    """An error outside a run as people are told about it; commands it suggests are for `lab_file` if it is named."""
+    return engine_failure_of(error, bundled().for_lab(lab_file) if lab_file else bundled(), environment, "")
+
+
+def html_report(events: Sequence[Event]) -> str:
+    """The report of a run, ended or not, as one HTML page."""
+    from kdeploy_gui.report import render  # the template engine is slow to load and seldom needed
+
+    return render(events)
+
+
+class Services:
+    """Everything a front end can ask for; verbs may be called from any thread but the engine's.
+
+    `sample_plan` is the plan file that comes with an embedded lab, None elsewhere.
+    """
+
+    def __init__(
+        self, home: Home, lab_file: Path, history: History, engine: EngineThread, sample_plan: Path | None = None
+    ) -> None:
+        self.home = home
+        self.sample_plan = sample_plan
+        self.history: EventLog = history.log
+        self.readiness: ReadinessLog = history.readiness
+        self.output: OutputStore = history.output
+        self.instruments: Instruments = Catalogue()
+        self.remedies: Remedies = bundled() if lab_file == home.lab_file else bundled().for_lab(lab_file)
+        self._history = history
+        self._engine = engine
+        content = LocalContent()
+        self._ports = Ports(
+            connector=SshConnector(content, Credentials(), lambda name: read_lab(lab_file).lab.get(name), _owner(home)),
+            content=content,
+            log=history.log,
+            control=history.control,
+            readiness=history.readiness,
+            output=history.output,
+            locks=FileEnvironmentLocks(home.data / "locks"),
+            clock=SystemClock(),
+            instruments=self.instruments,
+            remedies=self.remedies,
+        )
+        self._orchestrator = Orchestrator(self._ports)
+        self.inventory = Inventory(lab_file, self._ports, engine)
+        self.plans = Plans(self.instruments, self.inventory.read)
+
+    @property
+    def lab_file(self) -> Path:
+        """The lab file in use."""
+        return self.inventory.lab_file
+
+    def submit(self, plan: Plan) -> int:
+        """Start a run in this process and return its number. Raises LocalError."""
+        return self._engine.ask(self._orchestrator.submit(plan))
+
+    def cancel(self, run: int, environments: Sequence[str] = ()) -> bool:
+        """Cancel a run of any process of this user, or some of its environments. False: nobody runs it."""
+        if self._engine.ask(self._orchestrator.cancel(run, environments)):
+            return True
+        return self._history.control.request_cancel(run, environments)
+
+    def runs_here(self, run: int) -> bool:
+        """Whether this process runs it."""
+        return self._orchestrator.runs_here(run)
+
+    def stream(self, run: int, deliver: Callable[[tuple[Event, ...]], None], after: int = 0) -> Future[None]:
+        """Hand a run's events to `deliver` in groups, on the engine's thread: stored ones first, then as they come.
+
+        Ends with the run; cancelling the future ends it before.
+        """
+        return self._engine.start(self._pump(run, after, deliver))
+
+    def follow(self, run: int, after: int = 0) -> Iterator[tuple[Event, ...]]:
+        """A run's events in groups: stored ones first, then as they come, to its end. Empty groups now and then."""
+        groups: queue.SimpleQueue[tuple[Event, ...]] = queue.SimpleQueue()
+        pump = self.stream(run, groups.put, after)
+        try:
+            while True:
+                try:
+                    group = groups.get(timeout=PATIENCE)
+                except queue.Empty:
+                    group = ()
+                    if pump.done():
+                        pump.result()
+                yield group
+                if any(isinstance(event.body, RunFinished) for event in group):
+                    return
+        finally:
+            pump.cancel()
+
+    def failure_of(self, error: KdeployError, environment: str = "") -> Failure:
+        """An error outside a run as people are told about it."""
+        return engine_failure_of(error, self.remedies, environment, "")
+
+    def close(self) -> None:
+        """Cancel what goes on in this process, wait for its clean end and let go of everything."""
+        self._engine.ask(self._orchestrator.close())
+        self._engine.close()
+        self._history.close()
+
+    async def _pump(self, run: int, after: int, deliver: Callable[[tuple[Event, ...]], None]) -> None:
+        here = self._orchestrator.runs_here(run)
+        groups = self._orchestrator.feed.follow(run, after) if here else self._orchestrator.watch(run, after)
+        async for group in groups:
+            deliver(group)
+            if any(isinstance(event.body, RunFinished) for event in group):
+                return
+
+
+def _owner(home: Home) -> str:
+    """Who shares this home's environment locks, in a form that tells targets nothing else."""
+    return hashlib.sha256(f"{socket.gethostname()}:{os.getuid()}:{home.data}".encode()).hexdigest()[:16]
+
+
+@contextmanager
+def open_services(home: Home, lab_file: Path | None = None, sample_plan: Path | None = None) -> Iterator[Services]:
+    """Services on a home. Raises LocalError where the home or its history cannot be used."""
+    history = open_history(home.data, remedy=bundled().remedy)
+    services = Services(home, lab_file or home.lab_file, history, EngineThread(), sample_plan)
+    try:
+        yield services
+    finally:
+        services.close()
