@@ -1,0 +1,232 @@
+"""The environments of the lab file with their live state: what runs on them, and what the last look at them found."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from kdeploy_gui.app import Services
+from kdeploy_gui.errors import Category
+from kdeploy_gui.model.check import EnvironmentCheck
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.figures import duration
+from kdeploy_gui.model.problem import Problem
+from kdeploy_gui.model.readiness import ReadyMark
+from kdeploy_gui.model.run import EnvironmentState
+from kdeploy_gui.model.stage import Status
+from kdeploy_gui.ui.bridge import Bridge
+from kdeploy_gui.ui.runs import Runs
+from kdeploy_gui.ui.states import Condition, condition_of
+
+AT_ONCE = 16
+"""Machines looked at at the same time."""
+WATCH_MS = 1000
+AGAIN_AFTER = 300.0
+"""Seconds after which a machine nobody works on is looked at again."""
+
+_BY_CATEGORY: Mapping[Category, Condition] = {
+    Category.TRUST: Condition.NOT_TRUSTED,
+    Category.NET: Condition.UNREACHABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a machine."""
+
+    check: EnvironmentCheck
+    time: datetime
+
+
+class Machines(QObject):
+    """Environments, their groups and states. `selected` is what the user has chosen in the tree."""
+
+    changed = Signal()
+    """The lab file was read: environments or problems differ."""
+    checked = Signal(str)
+    """The state of one environment differs."""
+    selection_changed = Signal()
+
+    def __init__(self, services: Services, bridge: Bridge, runs: Runs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._services = services
+        self._bridge = bridge
+        self._runs = runs
+        self.environments: tuple[Environment, ...] = ()
+        self.problems: tuple[Problem, ...] = ()
+        self.selected: tuple[str, ...] = ()
+        self.loaded = False
+        self._looks: dict[str, Look] = {}
+        self._marks: dict[str, ReadyMark | None] = {}
+        self._checking: dict[str, asyncio.Task[None]] = {}
+        self._failed: dict[str, str] = {}
+        self._running: dict[str, int] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._signature: tuple[int, ...] | None = None
+        self._watch = QTimer(self, interval=WATCH_MS)
+        self._watch.timeout.connect(self._look_at_file)
+        runs.changed.connect(self._run_changed)
+
+    def start(self) -> None:
+        """Read the lab file, now and whenever it changes, and look at the machines in it."""
+        self._watch.start()
+        self._look_at_file()
+
+    def close(self) -> None:
+        """Look at nothing any more."""
+        self._watch.stop()
+        for task in self._checking.values():
+            task.cancel()
+
+    def reload(self) -> None:
+        """Read the lab file again now: after it was written here."""
+        self._bridge.spawn(self._read(), name="read the lab file")
+
+    def get(self, name: str) -> Environment | None:
+        """The environment of that name."""
+        return next((each for each in self.environments if each.name == name), None)
+
+    def select(self, names: Iterable[str]) -> None:
+        """Choose environments: commands act on them."""
+        chosen = tuple(names)
+        if chosen != self.selected:
+            self.selected = chosen
+            self.selection_changed.emit()
+
+    def check(self, names: Iterable[str] = ()) -> None:
+        """Look at these machines (no names: at all) without changing anything there."""
+        for name in tuple(names) or tuple(each.name for each in self.environments):
+            environment = self.get(name)
+            if environment is not None and name not in self._checking:
+                self._checking[name] = self._bridge.spawn(self._check(environment), name=f"check {name}")
+                self.checked.emit(name)
+
+    def is_checking(self, name: str) -> bool:
+        """Whether a look at it goes on."""
+        return name in self._checking
+
+    def result(self, name: str) -> EnvironmentCheck | None:
+        """What the last look found; None: nobody has looked since the program started."""
+        look = self._looks.get(name)
+        return look.check if look else None
+
+    def checked_at(self, name: str) -> datetime | None:
+        """When the last look ended."""
+        look = self._looks.get(name)
+        return look.time if look else None
+
+    def mark(self, name: str) -> ReadyMark | None:
+        """The newest READY mark as it was stored."""
+        return self._marks.get(name)
+
+    def run_of(self, name: str) -> int:
+        """The run that works on it now; 0: none."""
+        return self._running.get(name, 0)
+
+    def condition(self, name: str) -> tuple[Condition, str]:
+        """Its state and why: the run that goes on, else the last look, else what was known before."""
+        state = self._state_in_run(name)
+        if state is not None:
+            return condition_of(state), state.note
+        if name in self._checking:
+            return Condition.CHECKING, "Connecting, changes nothing there"
+        look = self._looks.get(name)
+        if look is None:
+            return Condition.UNKNOWN, self._before(name)
+        failure = look.check.failure
+        if failure is not None:
+            return _BY_CATEGORY.get(failure.category, Condition.FAILED), failure.message
+        if look.check.ready:
+            return Condition.READY, "; ".join(look.check.because)
+        if name in self._failed:
+            return Condition.FAILED, self._failed[name]
+        return Condition.NOT_READY, "; ".join(look.check.because)
+
+    def _state_in_run(self, name: str) -> EnvironmentState | None:
+        run = self._runs.state(self._running.get(name, 0))
+        state = run.environments.get(name) if run is not None else None
+        return state if state is not None and not state.status.is_final else None
+
+    def _before(self, name: str) -> str:
+        mark = self._marks.get(name)
+        if mark is None:
+            return "Not checked yet"
+        word = "READY" if mark.ready else "Not READY"
+        return f"{word} {duration((datetime.now(UTC) - mark.time).total_seconds())} ago, not checked since"
+
+    def _run_changed(self, run: int, names: frozenset[str]) -> None:
+        state = self._runs.state(run)
+        if state is None:
+            return
+        for name in names & state.environments.keys():
+            one = state.environments[name]
+            if not one.status.is_final:
+                self._running[name] = run
+            elif self._running.get(name) == run:
+                del self._running[name]
+                self._run_ended(name, one)
+            self.checked.emit(name)
+
+    def _run_ended(self, name: str, state: EnvironmentState) -> None:
+        if state.status is Status.FAILED and state.error is not None:
+            self._failed[name] = state.error.message
+        else:
+            self._failed.pop(name, None)
+        self.check([name])
+
+    def _look_at_file(self) -> None:
+        try:
+            found = os.stat(self._services.lab_file)
+            signature: tuple[int, ...] = (found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError:
+            signature = ()
+        if signature != self._signature:
+            self._signature = signature
+            self.reload()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        old = datetime.now(UTC) - timedelta(seconds=AGAIN_AFTER)
+        stale = [name for name, look in self._looks.items() if look.time < old and name not in self._running]
+        if stale:
+            self.check(stale)
+
+    async def _read(self) -> None:
+        document = await self._bridge.ask(self._services.inventory.read)
+        before = {each.name: each for each in self.environments}
+        now = {each.name: each for each in document.lab.environments}
+        new = [name for name, each in now.items() if before.get(name) != each]
+        latest = self._services.readiness.latest
+        marks = await self._bridge.ask(lambda: {name: latest(name) for name in new})
+        self._marks.update(marks)
+        self.environments, self.problems = document.lab.environments, document.problems
+        for name in (before.keys() - now.keys()) | set(new):
+            self._looks.pop(name, None)
+            self._failed.pop(name, None)
+        self.loaded = True
+        self.changed.emit()
+        self.select(name for name in self.selected if name in now)
+        if new:
+            self.check(new)
+
+    async def _check(self, environment: Environment) -> None:
+        name = environment.name
+        try:
+            async with self._turns:
+                if name not in self._running:
+                    check = await self._bridge.wait(self._services.inventory.start_check(environment))
+                    self._looks[name] = Look(check, datetime.now(UTC))
+                    self._marks[name] = check.mark
+        finally:
+            self._checking.pop(name, None)
+            self.checked.emit(name)
+
+
+def age(moment: datetime) -> str:
+    """How long ago: `3 min 05 s ago`."""
+    return f"{duration(max(0.0, (datetime.now(UTC) - moment).total_seconds()))} ago"

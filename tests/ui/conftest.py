@@ -1,0 +1,121 @@
+"""The window's surroundings, real ones: Qt offscreen, services on a fresh home, the embedded lab."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
+
+from kdeploy_gui.app import Services, home_from_environment, open_demo, open_services
+from kdeploy_gui.ui.bridge import event_loop
+from kdeploy_gui.ui.look import Look
+from kdeploy_gui.ui.session import Session, open_session
+from tests.ui.answers import Answers
+
+
+@pytest.fixture(scope="session")
+def _loop(qapp: QApplication) -> Iterator[asyncio.AbstractEventLoop]:
+    loop = event_loop(qapp, running=True)
+    asyncio.events._set_running_loop(None)
+    yield loop
+    # Not loop.stop(): it would leave the application in a state in which no event loop runs any more.
+    setattr(loop, "_QEventLoop__is_running", False)  # noqa: B010 - the attribute's name is mangled
+    loop.close()
+
+
+@pytest.fixture
+def ui_loop(_loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEventLoop]:
+    """The loop of UI coroutines, running whenever the test lets Qt run."""
+    asyncio.events._set_running_loop(_loop)
+    yield _loop
+    asyncio.events._set_running_loop(None)
+
+
+@pytest.fixture(scope="session")
+def _look(qapp: QApplication) -> Look:
+    look = Look(qapp)
+    look.apply(qapp)
+    return look
+
+
+@pytest.fixture
+def look(_look: Look) -> Iterator[Look]:
+    """The dark look at 100 %."""
+    _look.set_theme("dark")
+    yield _look
+    _look.set_theme("dark")
+    _look.set_text_size(100)
+    _look.set_density("comfortable")
+
+
+@pytest.fixture
+def answers(look: Look) -> Answers:
+    """What the user will answer to questions."""
+    return Answers(look)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> QSettings:
+    """Window settings that start empty."""
+    return QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+
+
+@pytest.fixture
+def services(kdeploy_home: Path) -> Iterator[Services]:
+    """Services on an empty home."""
+    with open_services(home_from_environment()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def session(
+    ui_loop: asyncio.AbstractEventLoop,
+    services: Services,
+    look: Look,
+    settings: QSettings,
+    answers: Answers,
+    unexpected: list[BaseException],
+) -> Iterator[Session]:
+    """A session on an empty home."""
+    opened = open_session(services, look, settings, answers)
+    yield opened
+    _close(opened, unexpected)
+
+
+@pytest.fixture
+def demo(
+    ui_loop: asyncio.AbstractEventLoop,
+    tmp_path: Path,
+    look: Look,
+    settings: QSettings,
+    answers: Answers,
+    unexpected: list[BaseException],
+) -> Iterator[Session]:
+    """A session on the embedded lab of six boards, four of them with a fault; its machines are being checked."""
+    with open_demo(6, tmp_path / "demo") as (opened, _plan):
+        session = open_session(opened, look, settings, answers)
+        yield session
+        _close(session, unexpected)
+
+
+@pytest.fixture
+def unexpected(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """Exceptions of UI coroutines that nobody expected; a test that has any fails."""
+    found: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda _kind, error, _trace: found.append(error))
+    return found
+
+
+def _close(session: Session, unexpected: list[BaseException]) -> None:
+    session.close()
+    for _ in range(1000):
+        QApplication.processEvents()
+        if not session.bridge.busy:
+            break
+    assert not session.bridge.busy, "UI coroutines go on although the session is closed"
+    assert not unexpected, unexpected

@@ -1,0 +1,66 @@
+"""Runs and machines as the window sees them, on the embedded lab."""
+
+from __future__ import annotations
+
+from pytestqt.qtbot import QtBot
+
+from kdeploy_gui.model.run import fold
+from kdeploy_gui.model.stage import Outcome
+from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.states import Condition
+
+
+def checked(session: Session) -> bool:
+    return session.machines.loaded and all(
+        session.machines.result(each.name) is not None for each in session.machines.environments
+    )
+
+
+def test_machines_are_looked_at_when_the_lab_is_read(demo: Session, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: checked(demo), timeout=20_000)
+
+    conditions = {each.name: demo.machines.condition(each.name)[0] for each in demo.machines.environments}
+
+    assert conditions == {
+        "board-1": Condition.NOT_READY,
+        "board-2": Condition.NOT_READY,
+        "board-3-flaky": Condition.NOT_READY,
+        "board-4-reflashed": Condition.NOT_TRUSTED,
+        "board-5-locked": Condition.FAILED,
+        "board-6-bare": Condition.NOT_READY,
+    }
+
+
+def test_a_run_is_followed_to_its_end(demo: Session, qtbot: QtBot) -> None:
+    sample = demo.services.sample_plan
+    assert sample is not None
+    plan = demo.services.plans.check(sample).plan
+    assert plan is not None
+    begun: list[int] = []
+    ended: list[int] = []
+    demo.runs.started.connect(begun.append)
+    demo.runs.ended.connect(ended.append)
+    run = demo.services.submit(plan)
+    demo.runs.open(run)
+
+    qtbot.waitUntil(lambda: ended == [run], timeout=30_000)
+
+    state = demo.runs.state(run)
+    assert state is not None
+    assert state.outcome is Outcome.FAILED
+    assert state == fold(demo.services.history.events(run))
+    assert begun == [run]
+    assert demo.runs.active == ()
+    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY, timeout=10_000)
+    assert demo.machines.condition("board-6-bare")[0] is Condition.FAILED
+
+
+def test_a_run_of_another_window_is_found(demo: Session, qtbot: QtBot) -> None:
+    sample = demo.services.sample_plan
+    assert sample is not None
+    plan = demo.services.plans.check(sample).plan
+    assert plan is not None
+    run = demo.services.submit(plan)
+    demo.runs.look()
+
+    qtbot.waitUntil(lambda: demo.runs.state(run) is not None, timeout=10_000)
