@@ -72,6 +72,13 @@ class Navigator(QObject):
         """Where the window was before going back."""
         self._step(1)
 
+    def leave(self) -> None:
+        """Away from a place that is no more, to where the window was before it."""
+        gone = self._places.pop(self._at)
+        self._places = [each for each in self._places if each != gone] or [Place(Where.FLEET)]
+        self._at = min(max(self._at - 1, 0), len(self._places) - 1)
+        self.moved.emit(self._places[self._at])
+
     def fleet(self, run: int = 0, environment: str = "", stage: Stage | None = None) -> None:
         """The fleet view, on a run, an environment, a stage of its log."""
         self.go(Place(Where.FLEET, run, environment, stage))
