@@ -46,6 +46,7 @@ class PlainLabel(QLabel):
         self._style = style
         self._token = token
         self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setForegroundRole(QPalette.ColorRole.WindowText)  # whatever ground it stands on
         self.setWordWrap(wrap)
         if selectable:
             self.setTextInteractionFlags(
@@ -105,9 +106,10 @@ class Button(QPushButton):
         if kind is Kind.LINK:
             self.setCursor(Qt.CursorShape.PointingHandCursor)
         if isinstance(command, QAction):
-            command.changed.connect(lambda: self._take(command))
+            self._action = command
+            command.changed.connect(self._take)
             self.clicked.connect(command.trigger)
-            self._take(command)
+            self._take()
         else:
             self.setText(command)
             self.setAccessibleName(command)
@@ -124,7 +126,8 @@ class Button(QPushButton):
         self.icon_name = name
         self._follow()
 
-    def _take(self, action: QAction) -> None:
+    def _take(self) -> None:
+        action = self._action
         self.setText(action.text())
         self.setAccessibleName(action.text().replace("&", ""))
         self.setToolTip(action.toolTip())

@@ -1,0 +1,82 @@
+"""What can be done about a failure: numbered ways, the least destructive first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from kdeploy_gui.errors import Category
+from kdeploy_gui.ui.errors.causes import Cause
+
+
+class Way(Enum):
+    """How an action is carried out."""
+
+    COMPARE_KEYS = "compare keys"
+    EDIT_LOGIN = "edit login"
+    CHECK = "check"
+    RETRY = "retry"
+    OPEN_LOG = "open log"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do: what it is, what it does exactly, and the words on its button."""
+
+    way: Way
+    title: str
+    explanation: str
+    button: str
+
+
+def actions_for(cause: Cause) -> tuple[Action, ...]:
+    """The ways out of a failure, in the order in which to try them."""
+    failure = cause.newest.failure
+    first: tuple[Action, ...] = ()
+    if failure.code.startswith("E-HOSTKEY"):
+        first = (
+            Action(
+                Way.COMPARE_KEYS,
+                "Compare the host keys",
+                "Shows the pinned and the offered key and where to read the real one. Nothing is sent.",
+                "Compare keys...",
+            ),
+        )
+    elif failure.category is Category.AUTH:
+        first = (
+            Action(
+                Way.EDIT_LOGIN,
+                "Correct the login",
+                "User, key file and credential of this environment, with a live test.",
+                "Edit login...",
+            ),
+        )
+    return (*first, _check(cause), _retry(cause), OPEN_LOG)
+
+
+OPEN_LOG = Action(
+    Way.OPEN_LOG, "Read the log", "Opens the log of this environment at the stage that failed.", "Open log"
+)
+
+
+def _check(cause: Cause) -> Action:
+    return Action(
+        Way.CHECK,
+        "Check again",
+        f"Connects to {_where(cause)} and looks whether it is ready. Changes nothing there.",
+        "Check",
+    )
+
+
+def _retry(cause: Cause) -> Action:
+    return Action(
+        Way.RETRY,
+        "Try again",
+        f"Runs all six stages on {_where(cause)} only, as a new run. Unchanged files are not sent again.",
+        "Retry...",
+    )
+
+
+def _where(cause: Cause) -> str:
+    names = cause.environments
+    return names[0] if len(names) == 1 else f"{len(names)} environments"

@@ -1,0 +1,214 @@
+"""The error inbox: what failed, grouped by cause, and beside it one error whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from kdeploy_gui.model.stage import Stage
+from kdeploy_gui.ui.asking import Question
+from kdeploy_gui.ui.commands import Command
+from kdeploy_gui.ui.errors.actions import Action, Way
+from kdeploy_gui.ui.errors.causes import Cause
+from kdeploy_gui.ui.errors.detail import ErrorDetail
+from kdeploy_gui.ui.errors.inbox import ErrorInbox
+from kdeploy_gui.ui.errors.problem_list import Entry, ProblemList
+from kdeploy_gui.ui.errors.report import report
+from kdeploy_gui.ui.look import Look
+from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.widgets import Button, EmptyState, Kind
+
+LIST_WIDTH = 488
+SCOPE = "errors"
+
+
+class ErrorsPage(QWidget):
+    """List and detail."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        look = session.look
+        self.inbox = ErrorInbox(session, self)
+        self.list = ProblemList(look)
+        self.detail = ErrorDetail(look)
+        self._empty = EmptyState(look, "check-circle-outline", "No open problems")
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.detail)
+        self._pages.addWidget(self._empty)
+        self._add_commands()
+        splitter = QSplitter(Qt.Orientation.Horizontal)
+        splitter.setChildrenCollapsible(False)
+        splitter.addWidget(self._left(look))
+        splitter.addWidget(self._pages)
+        splitter.setStretchFactor(1, 1)
+        splitter.setSizes([look.px(LIST_WIDTH), 10_000])
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(splitter)
+        self.list.chosen.connect(self._show)
+        self.detail.wanted.connect(self._act)
+        self.inbox.changed.connect(self._refresh)
+        session.commands.attach(self, SCOPE)
+        self._refresh()
+
+    def show_failure(self, run: int, environment: str) -> None:
+        """Go to the failure of an environment in a run."""
+        for cause in (*self.inbox.open, *self.inbox.muted, *self.inbox.solved):
+            if any(each.run == run and each.environment == environment for each in cause.records):
+                self.list.choose(("cause", cause.key))
+                return
+
+    def focus_first(self) -> None:
+        """The list has the focus."""
+        self.list.setFocus()
+
+    def regions(self) -> Sequence[QWidget]:
+        """The list and the detail."""
+        return (self.list, self.detail)
+
+    def _left(self, look: Look) -> QWidget:
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        tools = QHBoxLayout()
+        tools.setContentsMargins(look.px(16), look.px(8), look.px(16), look.px(8))
+        tools.setSpacing(0)
+        self._by_cause = Button("By cause", look, Kind.SECONDARY)
+        self._by_environment = Button("By environment", look, Kind.SECONDARY)
+        for button, wanted in ((self._by_cause, False), (self._by_environment, True)):
+            button.setCheckable(True)
+            button.setProperty("segment", True)
+            button.clicked.connect(self._group_by_environment if wanted else self._group_by_cause)
+            tools.addWidget(button)
+        tools.addStretch()
+        self._by_cause.setChecked(True)
+        column.addLayout(tools)
+        column.addWidget(self.list, 1)
+        return left
+
+    def _group_by_cause(self) -> None:
+        self._group(False)
+
+    def _group_by_environment(self) -> None:
+        self._group(True)
+
+    def _group(self, by_environment: bool) -> None:
+        self._by_cause.setChecked(not by_environment)
+        self._by_environment.setChecked(by_environment)
+        self.inbox.group_by_environment(by_environment)
+
+    def _refresh(self) -> None:
+        inbox = self.inbox
+        self.list.show_groups(
+            [
+                ("Needs you", [Entry(each, open=True) for each in inbox.open]),
+                ("Trying again by itself", [Entry(retrying=each) for each in inbox.retrying()]),
+                ("Muted", [Entry(each) for each in inbox.muted]),
+                ("Solved in the last 7 days", [Entry(each) for each in inbox.solved]),
+            ]
+        )
+        if not inbox.loaded:
+            self._empty.say("Reading the history")
+        elif inbox.solved:
+            last = inbox.solved[0]
+            self._empty.say("No open problems", f"Last solved: {last.title}, on {', '.join(last.environments[:3])}")
+        else:
+            self._empty.say("No open problems", "What fails in a run appears here with what you can do about it.")
+
+    def _show(self, entry: Entry | None) -> None:
+        self._pages.setCurrentWidget(self._empty if entry is None else self.detail)
+        if entry != self.detail.entry:
+            buttons = (self._mute_button, self._copy_button) if entry is not None and entry.cause is not None else ()
+            self.detail.show_entry(entry, buttons)
+        self._session.commands.refresh(each.id for each in self._session.commands.all() if each.scope == SCOPE)
+
+    def _mute_button(self) -> QWidget:
+        return Button(
+            self._session.commands.action("error.mute"), self._session.look, Kind.FLAT, icon="bell-off-outline"
+        )
+
+    def _copy_button(self) -> QWidget:
+        return Button(self._session.commands.action("error.copy"), self._session.look, icon="content-copy")
+
+    @property
+    def cause(self) -> Cause | None:
+        """The cause that is shown."""
+        return self.detail.entry.cause if self.detail.entry is not None else None
+
+    def _add_commands(self) -> None:
+        self._session.commands.add(
+            Command(
+                "error.copy", "Copy report", "Edit", self._copy, "Ctrl+Shift+C", "content-copy", self._none, scope=SCOPE
+            ),
+            Command("error.mute", "Mute", "Edit", self._mute, "Ctrl+M", "bell-off-outline", self._none, scope=SCOPE),
+            *(
+                Command(
+                    f"error.way{number}",
+                    f"Do way {number} out of this error",
+                    "Edit",
+                    lambda number=number: self._act_number(number),  # type: ignore[misc]
+                    f"Alt+{number}",
+                    enabled=lambda number=number: self._no_way(number),  # type: ignore[misc]
+                    scope=SCOPE,
+                )
+                for number in range(1, 6)
+            ),
+        )
+
+    def _none(self) -> str:
+        return "" if self.cause is not None else "Choose an error first"
+
+    def _no_way(self, number: int) -> str:
+        return "" if number <= len(self.detail.actions_shown) else f"This error has no way {number}"
+
+    def _copy(self) -> None:
+        if self.cause is not None:
+            QGuiApplication.clipboard().setText(report(self.cause))
+
+    def _mute(self) -> None:
+        cause = self.cause
+        if cause is not None:
+            muted = cause.key not in self.inbox.muted_keys
+            self.inbox.mute(cause, muted)
+            done = "Muted" if muted else "Not muted any more"
+            self._session.undo.offer(f"{done}: {cause.title}", lambda: self.inbox.mute(cause, not muted))
+
+    def _act_number(self, number: int) -> None:
+        self._act(self.detail.actions_shown[number - 1])
+
+    def _act(self, action: Action) -> None:
+        cause = self.cause
+        if cause is None:
+            return
+        record, navigator = cause.newest, self._session.navigator
+        match action.way:
+            case Way.COMPARE_KEYS:
+                navigator.trust(record.environment)
+            case Way.EDIT_LOGIN:
+                navigator.environment_form(record.environment)
+            case Way.CHECK:
+                self._session.machines.check(cause.environments)
+                navigator.fleet(record.run, record.environment)
+            case Way.RETRY:
+                self._session.bridge.spawn(self._retry(cause), name="retry")
+            case Way.OPEN_LOG:
+                stage = record.failure.where.stage
+                navigator.fleet(record.run, record.environment, Stage(stage) if stage else None)
+
+    async def _retry(self, cause: Cause) -> None:
+        run = cause.newest.run
+        names = tuple(each.environment for each in cause.records if each.run == run)
+        question = Question(
+            title=f"Try again what failed in run {run}",
+            text="All six stages run again as a new run, with the plan and the sources as they are now:",
+            details=names,
+            accept="Retry",
+        )
+        if await self._session.asking.confirm(question):
+            again = await self._session.bridge.ask(lambda: self._session.services.retry(run, names))
+            self._session.navigator.fleet(again)
