@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
+LAST_ROUNDS = 5
+"""Turns of the loop in which closed connections let go of their sockets."""
 
 
 class EngineThread:
@@ -32,6 +34,7 @@ class EngineThread:
         self._stop = asyncio.Event()
         self._ready.set_result(loop)
         await self._stop.wait()
+        await _end_rest()
 
     def start(self, work: Coroutine[Any, Any, Answer]) -> Future[Answer]:
         """Run a coroutine on the engine's loop; cancelling the future cancels it there."""
@@ -45,6 +48,16 @@ class EngineThread:
         """End the loop and its thread."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+
+
+async def _end_rest() -> None:
+    """Cancel what nobody waits for any more, and let transports that are closing have their last callbacks."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in rest:
+        each.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    for _ in range(LAST_ROUNDS):
+        await asyncio.sleep(0)
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
