@@ -17,11 +17,13 @@ from kdeploy_gui.ui.errors.detail import ErrorDetail
 from kdeploy_gui.ui.errors.inbox import ErrorInbox
 from kdeploy_gui.ui.errors.problem_list import Entry, ProblemList
 from kdeploy_gui.ui.errors.report import report
+from kdeploy_gui.ui.filters import FilterBar
 from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.widgets import Button, EmptyState, Kind
 
 LIST_WIDTH = 488
+KEYS = ("code", "env", "category", "run")
 SCOPE = "errors"
 
 
@@ -34,6 +36,8 @@ class ErrorsPage(QWidget):
         look = session.look
         self.inbox = ErrorInbox(session, self)
         self.list = ProblemList(look)
+        self.filter = FilterBar(look, KEYS, "Filter: text, code:, env:")
+        self.filter.serve(self.list)
         self.detail = ErrorDetail(look)
         self._empty = EmptyState(look, "check-circle-outline", "No open problems")
         self._pages = QStackedWidget()
@@ -52,6 +56,7 @@ class ErrorsPage(QWidget):
         self.list.chosen.connect(self._show)
         self.detail.wanted.connect(self._act)
         self.inbox.changed.connect(self._refresh)
+        self.filter.changed.connect(self._refresh)
         session.commands.attach(self, SCOPE)
         self._refresh()
 
@@ -68,7 +73,7 @@ class ErrorsPage(QWidget):
 
     def regions(self) -> Sequence[QWidget]:
         """The list and the detail."""
-        return (self.list, self.detail)
+        return (self.filter.field, self.list, self.detail)
 
     def _left(self, look: Look) -> QWidget:
         left = QWidget()
@@ -78,14 +83,15 @@ class ErrorsPage(QWidget):
         tools = QHBoxLayout()
         tools.setContentsMargins(look.px(16), look.px(8), look.px(16), look.px(8))
         tools.setSpacing(0)
+        tools.addWidget(self.filter, 1)
+        tools.addSpacing(look.px(8))
         self._by_cause = Button("By cause", look, Kind.SECONDARY)
         self._by_environment = Button("By environment", look, Kind.SECONDARY)
         for button, wanted in ((self._by_cause, False), (self._by_environment, True)):
             button.setCheckable(True)
             button.setProperty("segment", True)
             button.clicked.connect(self._group_by_environment if wanted else self._group_by_cause)
-            tools.addWidget(button)
-        tools.addStretch()
+            tools.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         self._by_cause.setChecked(True)
         column.addLayout(tools)
         column.addWidget(self.list, 1)
@@ -104,15 +110,21 @@ class ErrorsPage(QWidget):
 
     def _refresh(self) -> None:
         inbox = self.inbox
-        self.list.show_groups(
-            [
-                ("Needs you", [Entry(each, open=True) for each in inbox.open]),
-                ("Trying again by itself", [Entry(retrying=each) for each in inbox.retrying()]),
-                ("Muted", [Entry(each) for each in inbox.muted]),
-                ("Solved in the last 7 days", [Entry(each) for each in inbox.solved]),
-            ]
-        )
-        if not inbox.loaded:
+        groups = {
+            "Needs you": [Entry(each, open=True) for each in inbox.open],
+            "Trying again by itself": [Entry(retrying=each) for each in inbox.retrying()],
+            "Muted": [Entry(each) for each in inbox.muted],
+            "Solved in the last 7 days": [Entry(each) for each in inbox.solved],
+        }
+        matches = self.filter.filter.matches
+        kept = {
+            title: [each for each in entries if matches(each.fields, each.text)] for title, entries in groups.items()
+        }
+        self.filter.set_count(sum(map(len, kept.values())), sum(map(len, groups.values())))
+        self.list.show_groups(tuple(kept.items()))
+        if self.filter.filter.terms:
+            self._empty.say("No error matches", "Esc in the filter clears it.")
+        elif not inbox.loaded:
             self._empty.say("Reading the history")
         elif inbox.solved:
             last = inbox.solved[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,6 +61,26 @@ class Entry:
         because, wait = self.retrying.scheduled.because, self.retrying.scheduled.in_s
         where = f"{CATEGORY_LOOK[because.category][0]}, {because.code}, {self.retrying.environment}"
         return f"{where}, attempt {self.retrying.attempt} failed, again in {wait:.0f} s"
+
+    @property
+    def text(self) -> str:
+        """What a filter searches."""
+        message = self.cause.newest.failure.message if self.cause is not None else ""
+        return f"{self.title}\n{self.subtitle}\n{message}"
+
+    @property
+    def fields(self) -> Mapping[str, Sequence[str]]:
+        """What a filter's keys look at."""
+        if self.cause is not None:
+            failure = self.cause.newest.failure
+            runs = tuple(map(str, self.cause.runs))
+            names = self.cause.environments
+        elif self.retrying is not None:
+            failure, runs = self.retrying.scheduled.because, (str(self.retrying.run),)
+            names = (self.retrying.environment,)
+        else:
+            return {}
+        return {"code": (failure.code,), "env": names, "category": (failure.category.value,), "run": runs}
 
     @property
     def when(self) -> str:

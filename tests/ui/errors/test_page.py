@@ -95,6 +95,17 @@ def test_muting_can_be_taken_back(page: ErrorsPage, demo: Session) -> None:
     assert page.inbox.open_count == 3
 
 
+def test_the_filter_leaves_what_matches(page: ErrorsPage, qtbot: QtBot) -> None:
+    qtbot.keyClick(page.list, "/")
+    qtbot.keyClicks(page.filter.field, "code:E-AUTH")
+
+    assert rows(page)[0] == Group("Needs you", 1, folded=False)
+    assert page.filter.count.text() == "1 of 3"
+
+    qtbot.keyClick(page.filter.field, Qt.Key.Key_Escape)
+    assert rows(page)[0] == Group("Needs you", 3, folded=False)
+
+
 def test_groups_fold_by_keyboard(page: ErrorsPage, qtbot: QtBot) -> None:
     page.list.setCurrentIndex(page.list.problems.index(0))
 
