@@ -1,0 +1,1 @@
+"""The deployment wizard: a page with six steps over one draft."""

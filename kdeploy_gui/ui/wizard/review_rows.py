@@ -1,0 +1,250 @@
+"""The plan grid as data: what each cell says of an environment. No Qt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from posixpath import commonpath, dirname
+
+from kdeploy_gui.model.plan import Plan, Want
+from kdeploy_gui.model.preview import (
+    DependencyChange,
+    DependencyPreview,
+    EnvironmentPreview,
+    FileChange,
+    FilePreview,
+    InstrumentPresence,
+    InstrumentPreview,
+    Verdict,
+)
+from kdeploy_gui.model.visible import visible
+from kdeploy_gui.ui.states import Condition
+
+MIB = 1024 * 1024
+PLANNING = "Planning"
+
+
+def mebibytes(count: int) -> str:
+    """`5.2 MiB`; what is less than a tenth of one in KiB or bytes."""
+    if count >= MIB // 10:
+        return f"{count / MIB:,.1f} MiB"
+    return f"{count / 1024:.1f} KiB" if count >= 1024 else f"{count} B"
+
+
+def plural(number: int, noun: str, nouns: str = "") -> str:
+    """`1 file`, `3 files`."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+class Kind(Enum):
+    """What a column is about; the value heads the group that it stands in."""
+
+    ENVIRONMENT = ""
+    FILES = "Files"
+    DEPENDENCY = "Packages"
+    INSTRUMENT = "Instruments"
+    SEND = " "
+    VERDICT = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; `key` is the artifact's source, the dependency's label or the instrument's name."""
+
+    kind: Kind
+    title: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An icon with a text, or a text alone where there is no condition; `token` is the text's colour."""
+
+    condition: Condition | None
+    text: str
+    token: str = "t1"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What a cell shows, says to a screen reader, and explains."""
+
+    parts: tuple[Part, ...] = ()
+    spoken: str = ""
+    tip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One environment; without a preview it is being planned."""
+
+    name: str
+    preview: EnvironmentPreview | None = None
+    cells: tuple[Cell, ...] = field(default=())
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is left out of the run because it would fail."""
+        return self.preview is not None and self.preview.verdict is Verdict.REFUSED
+
+
+def columns_of(plan: Plan, titles: Callable[[str], str]) -> tuple[Column, ...]:
+    """The columns of a plan; `titles` gives an instrument's title."""
+    artifacts = dict.fromkeys(each.artifact for each in plan.files)
+    wants = plan.instrumentation.wants
+    return (
+        Column(Kind.ENVIRONMENT, "Environment"),
+        *(Column(Kind.FILES, visible(each), each) for each in artifacts),
+        *(Column(Kind.DEPENDENCY, visible(each.label), each.label) for each in plan.dependencies),
+        *(Column(Kind.INSTRUMENT, titles(name), name) for name, want in wants.items() if want is not Want.OFF),
+        Column(Kind.SEND, "To send"),
+        Column(Kind.VERDICT, "Verdict"),
+    )
+
+
+def group_title(kind: Kind, plan: Plan) -> str:
+    """What stands above a group of columns: `Files to /opt/tests/net, 14 each`."""
+    if kind is not Kind.FILES:
+        return kind.value.strip()
+    folders = {dirname(each.target) for each in plan.files}
+    absolute = len({each.startswith("/") for each in folders}) == 1
+    shared = commonpath(folders) if folders and absolute else ""
+    place = f" to {visible(shared)}" if shared not in {"", "/"} else ""
+    return f"Files{place}, {len(plan.files):,} each"
+
+
+def row_of(name: str, preview: EnvironmentPreview | None, columns: Sequence[Column]) -> Row:
+    """The row of an environment as far as it is known."""
+    return Row(name, preview, tuple(_cell(name, preview, each) for each in columns))
+
+
+def _cell(name: str, preview: EnvironmentPreview | None, column: Column) -> Cell:
+    if column.kind is Kind.ENVIRONMENT:
+        return Cell((Part(None, visible(name)),), visible(name))
+    if preview is None:
+        planning = column.kind is Kind.VERDICT
+        part = Part(Condition.PLANNING, PLANNING, "t2")
+        return Cell((part,) if planning else (), PLANNING)
+    match column.kind:
+        case Kind.FILES:
+            return _files_cell(preview, [each for each in preview.files if each.artifact == column.key])
+        case Kind.DEPENDENCY:
+            found = next((each for each in preview.dependencies if each.label == column.key), None)
+            return _dependency_cell(found)
+        case Kind.INSTRUMENT:
+            instrument = next((each for each in preview.instruments if each.name == column.key), None)
+            return _instrument_cell(instrument)
+        case Kind.SEND:
+            text = mebibytes(preview.bytes_to_send) if preview.bytes_to_send else "0"
+            return Cell((Part(None, text, "t2"),), f"{text} to send")
+        case _:
+            return _verdict_cell(preview)
+
+
+_FILE_CONDITIONS = {
+    FileChange.REFUSED: Condition.REFUSED,
+    FileChange.NEW: Condition.NEW,
+    FileChange.CHANGED: Condition.CHANGED,
+    FileChange.SAME: Condition.SAME,
+}
+NOTHING = Cell((Part(Condition.NOT_RUN, "", "t3"),), "not known")
+
+
+def _files_cell(preview: EnvironmentPreview, files: Sequence[FilePreview]) -> Cell:
+    if not preview.files:
+        return NOTHING
+    counts = Counter(each.change for each in files)
+    if preview.refusals:
+        if counts[FileChange.REFUSED]:
+            bad = next(each for each in files if each.refusal is not None)
+            tip = bad.refusal.message if bad.refusal is not None else ""
+            return Cell((Part(Condition.REFUSED, "refused", "failed"),), "refused", tip)
+        return Cell((Part(None, "not sent", "t3"),), "not sent")
+    parts: list[Part] = []
+    for change, condition in _FILE_CONDITIONS.items():
+        if counts[change]:
+            word = " new" if change is FileChange.NEW and counts.total() == counts[change] else ""
+            token = "t3" if change is FileChange.SAME else "t1"
+            parts.append(Part(condition, f"{counts[change]:,}{word}", token))
+    spoken = ", ".join(f"{counts[change]} {change.value}" for change in _FILE_CONDITIONS if counts[change])
+    return Cell(tuple(parts), spoken)
+
+
+def _dependency_cell(found: DependencyPreview | None) -> Cell:
+    if found is None:
+        return NOTHING
+    tip = "\n".join(filter(None, (_versions(found), found.note)))
+    match found.change:
+        case DependencyChange.PRESENT:
+            return Cell((Part(Condition.SAME, "same", "t3"),), "same", tip)
+        case DependencyChange.INSTALL:
+            return Cell((Part(Condition.INSTALL, "install"),), "install", tip)
+        case DependencyChange.MISSING if found.required:
+            return Cell((Part(Condition.REFUSED, "missing", "failed"),), "missing, required", tip)
+        case DependencyChange.MISSING:
+            return Cell((Part(Condition.ABSENT, "missing", "t3"),), "missing, optional", tip)
+        case _:
+            return Cell((Part(Condition.UNKNOWN, "not checked", "t3"),), "not checked", tip)
+
+
+def _versions(found: DependencyPreview) -> str:
+    there = f"found {found.found}" if found.found else ""
+    return ", ".join(filter(None, (there, f"wanted {found.wanted}" if found.wanted else "")))
+
+
+def _instrument_cell(found: InstrumentPreview | None) -> Cell:
+    if found is None:
+        return NOTHING
+    word = found.presence.value
+    match found.presence:
+        case InstrumentPresence.ON:
+            return Cell((Part(Condition.ON, word, "t2"),), word, found.note)
+        case _ if found.want is Want.REQUIRED:
+            return Cell((Part(Condition.REFUSED, word, "failed"),), f"{word}, required", found.note)
+        case InstrumentPresence.NOT_CHECKED:
+            return Cell((Part(Condition.UNKNOWN, word, "t3"),), word, found.note)
+        case _:
+            return Cell((Part(Condition.ABSENT, word, "t3"),), word, found.note)
+
+
+def _verdict_cell(preview: EnvironmentPreview) -> Cell:
+    match preview.verdict:
+        case Verdict.REFUSED:
+            tip = "\n".join(f"{each.code}: {each.message}" for each in preview.refusals)
+            return Cell((Part(Condition.REFUSED, "Refused, left out", "failed"),), "Refused, left out", tip)
+        case Verdict.SAME:
+            return Cell((Part(Condition.SAME, "Nothing to send", "t3"),), "Nothing to send, one check")
+        case _:
+            return Cell((Part(Condition.DEPLOY, "Deploy", "t2"),), "Deploy", "\n".join(preview.notices))
+
+
+def headline(rows: Sequence[Row]) -> tuple[str, str]:
+    """The sentence above the grid: its strong part and its rest."""
+    refused = sum(each.refused for each in rows)
+    planning = sum(each.preview is None for each in rows)
+    count = len(rows) - refused
+    if not planning and count and all(each.refused or _is_same(each) for each in rows):
+        left_out = f", {refused} refused" if refused else ""
+        return "Everything is the same", f": one check each, nothing to send{left_out}"
+    rest = " will be deployed" + (f", {refused} {'is' if refused == 1 else 'are'} refused" if refused else "")
+    return plural(count, "environment"), rest + (f", {planning:,} being planned" if planning else "")
+
+
+def _is_same(row: Row) -> bool:
+    return row.preview is not None and row.preview.verdict is Verdict.SAME
+
+
+def footer(previews: Iterable[EnvironmentPreview], rolls_back: bool) -> str:
+    """What the run will do, for the line beside the button."""
+    chosen = [each for each in previews if not each.refusals]
+    files = sum(len(each.sent) for each in chosen)
+    packages = sum(len(each.installed) for each in chosen)
+    if not chosen:
+        return ""
+    sends = f"Sends {plural(files, 'file')} ({mebibytes(sum(each.bytes_to_send for each in chosen))})"
+    installs = f" and installs {plural(packages, 'package')}" if packages else ""
+    if not files and not packages and all(each.verdict is Verdict.SAME for each in chosen):
+        return "Sends nothing: one check for each environment."
+    return f"{sends}{installs}." + (" A set of files comes into place whole or not at all." if rolls_back else "")

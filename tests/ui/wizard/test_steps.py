@@ -1,0 +1,224 @@
+"""The pages of the wizard: what they show is what they give back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from pytestqt.modeltest import ModelTester
+from pytestqt.qtbot import QtBot
+
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.plan import (
+    Artifact,
+    ArtifactType,
+    Backoff,
+    Dependency,
+    Instrumentation,
+    PlanDraft,
+    Policy,
+    Rollback,
+    Validation,
+    Want,
+)
+from kdeploy_gui.model.problem import Problem
+from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.wizard.artifacts import ArtifactsStep, guessed
+from kdeploy_gui.ui.wizard.dependencies import DependenciesStep
+from kdeploy_gui.ui.wizard.environments import EnvironmentsStep, patterns
+from kdeploy_gui.ui.wizard.instrumentation import InstrumentationStep
+from kdeploy_gui.ui.wizard.validation import ValidationStep, bytes_of, seconds_of, span_of, text_of
+
+DRAFT = PlanDraft(
+    name="net-smoke",
+    environments=("board-*", "tag:arm64"),
+    artifacts=(
+        Artifact(source="scripts/*.sh", type=ArtifactType.SCRIPT, target="/opt/tests/", mode=0o755, owner="root:root"),
+        Artifact(
+            source="key", type=ArtifactType.DATA, target="~/key", mode=0o600, sensitive=True, depends_on=("lib/*",)
+        ),
+    ),
+    dependencies=(
+        Dependency(name="iperf3", version=">=3.9", names={"apk": "iperf3"}),
+        Dependency(tool="perf", required=False),
+    ),
+    instrumentation=Instrumentation({"perf": Want.WANTED, "kasan": Want.OFF}, may_reboot=True),
+    validation=Validation(
+        kernel=">=5.10", arch=("x86_64",), memory=64 << 20, disk={"/opt": 1 << 30}, load=8.0, clock_skew=5.0
+    ),
+    policy=Policy(7, 3, 2, Backoff(initial=2.0, factor=3.0), 90.0, Rollback.NONE, 5),
+)
+STEPS = (EnvironmentsStep, ArtifactsStep, DependenciesStep, InstrumentationStep, ValidationStep)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_draft_comes_back_as_it_was(step: type[ArtifactsStep], session: Session, qtbot: QtBot) -> None:
+    page = step(session)
+    qtbot.addWidget(page)
+
+    page.show_draft(DRAFT)
+
+    assert page.apply(DRAFT) == DRAFT
+
+
+def environments(*groups: str) -> tuple[Environment, ...]:
+    return tuple(Environment(name=f"e{n}", host="h", group=group) for n, group in enumerate(groups))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"e0", "e1"}, ("group:a",)),
+        ({"e0"}, ("e0",)),
+        ({"e0", "e1", "e2"}, ("group:a", "e2")),
+        ({"e3"}, ("e3",)),
+        (set(), ()),
+    ],
+)
+def test_choices_are_said_in_the_shortest_honest_way(chosen: set[str], said: tuple[str, ...]) -> None:
+    assert patterns(environments("a", "a", "b", ""), frozenset(chosen)) == said
+
+
+def test_a_group_is_not_named_where_a_folder_below_it_is_left_out() -> None:
+    assert patterns(environments("a", "a", "a/b"), frozenset({"e0", "e1"})) == ("e0", "e1")
+
+
+def test_ticking_changes_the_draft(session: Session, qtbot: QtBot) -> None:
+    for name in ("board-1", "board-2"):
+        session.services.inventory.add(Environment(name=name, host="127.0.0.1", port=1, group="rack"))
+    session.machines.reload()
+    page = EnvironmentsStep(session)
+    qtbot.addWidget(page)
+    qtbot.waitUntil(lambda: len(session.machines.environments) == 2)
+    page.show_draft(PlanDraft(name="x", environments=()))
+    page.show()
+    page.focus_first()
+
+    with qtbot.waitSignal(page.edited):
+        qtbot.keyClick(page.tree, Qt.Key.Key_Space)
+
+    assert page.apply(DRAFT).environments == ("group:rack",)
+    page.tree.setCurrentIndex(page.model.index(0, 0, page.model.index(0, 0)))
+    qtbot.keyClick(page.tree, Qt.Key.Key_Space)
+    assert page.apply(DRAFT).environments == ("board-2",)
+    qtbot.waitUntil(lambda: session.machines.result("board-1") is not None, timeout=20_000)
+    result = page.model.index(0, 7, page.model.index(0, 0))
+    assert "E-" in str(result.data())
+
+
+def test_the_fleet_model_is_sound(demo: Session, qtbot: QtBot, qtmodeltester: ModelTester) -> None:
+    page = EnvironmentsStep(demo)
+    qtbot.addWidget(page)
+    qtbot.waitUntil(lambda: len(demo.machines.environments) == 6)
+    qtmodeltester.check(page.model)
+
+
+def test_a_file_is_guessed_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "run").write_bytes(b"#!/bin/sh\n")
+    (tmp_path / "tool").write_bytes(b"\x7fELF\x02")
+    (tmp_path / "suite.conf").write_text("a = 1\n")
+    (tmp_path / "corpus").write_bytes(b"\0\1")
+
+    found = [guessed(tmp_path / name, tmp_path, "/opt/") for name in ("run", "tool", "suite.conf", "corpus")]
+
+    assert [(each.source, each.type.value, each.mode) for each in found] == [
+        ("run", "script", 0o755),
+        ("tool", "binary", 0o755),
+        ("suite.conf", "config", 0o644),
+        ("corpus", "data", 0o644),
+    ]
+
+
+def test_files_dropped_on_the_page_become_entries(session: Session, qtbot: QtBot, tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    page = ArtifactsStep(session)
+    qtbot.addWidget(page)
+    page.show_folder(tmp_path)
+    page.show_draft(DRAFT)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "run.sh"))])
+    event = QDropEvent(
+        QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+
+    page.dropEvent(event)
+
+    added = page.apply(DRAFT).artifacts[-1]
+    assert (added.source, added.target, added.mode) == ("run.sh", "/opt/tests/", 0o755)
+
+
+def test_what_cannot_be_is_refused_and_the_old_value_stays(session: Session, qtbot: QtBot) -> None:
+    page = ArtifactsStep(session)
+    qtbot.addWidget(page)
+    page.show_draft(DRAFT)
+    said: list[str] = []
+    page.table.refused.connect(said.append)
+
+    assert not page.table.setData(page.table.index(0, 3), "9x")
+    assert not page.table.setData(page.table.index(0, 2), "opt/tests")
+    assert page.table.setData(page.table.index(0, 3), "0700")
+
+    assert "octal" in said[0]
+    assert "starts with /" in said[1]
+    assert page.apply(DRAFT).artifacts[0].mode == 0o700
+
+
+def test_a_problem_marks_its_cell(session: Session, qtbot: QtBot) -> None:
+    page = ArtifactsStep(session)
+    qtbot.addWidget(page)
+    page.show_draft(DRAFT)
+
+    page.show_problems([Problem("setuid needs allow_setuid", "artifacts[1].mode")])
+
+    assert "setuid" in str(page.table.index(1, 3).data(Qt.ItemDataRole.ToolTipRole))
+    assert "setuid" in str(page.table.index(1, 3).data(Qt.ItemDataRole.AccessibleTextRole))
+    assert "setuid" not in str(page.table.index(0, 3).data(Qt.ItemDataRole.ToolTipRole))
+
+
+def test_an_entry_removed_can_be_taken_back(session: Session, qtbot: QtBot) -> None:
+    page = ArtifactsStep(session)
+    qtbot.addWidget(page)
+    page.show_draft(DRAFT)
+    page.view.setCurrentIndex(page.table.index(0, 0))
+
+    qtbot.keyClick(page.view, Qt.Key.Key_Delete)
+    assert len(page.apply(DRAFT).artifacts) == 1
+
+    session.undo.take_back()
+    assert page.apply(DRAFT) == DRAFT
+
+
+def test_space_goes_to_the_next_choice(session: Session, qtbot: QtBot) -> None:
+    page = InstrumentationStep(session)
+    qtbot.addWidget(page)
+    page.show_draft(PlanDraft(name="x", environments=()))
+    page.view.setCurrentIndex(page.table.index(0, 1))
+
+    qtbot.keyClick(page.view, Qt.Key.Key_Space)
+
+    assert list(page.apply(DRAFT).instrumentation.wants.values()).count(Want.WANTED) == 1
+
+
+def test_a_limit_that_is_no_limit_is_named(session: Session, qtbot: QtBot) -> None:
+    page = ValidationStep(session)
+    qtbot.addWidget(page)
+    page.show_draft(DRAFT)
+    field = page._fields["memory"]
+    field.clear()
+
+    qtbot.keyClicks(field, "lots")
+
+    assert "is no size" in page._notes["memory"].text()
+    assert page.apply(DRAFT).validation.memory != 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 1024, 64 << 20, 3 << 30, 1000])
+def test_sizes_are_written_as_they_are_read(count: int) -> None:
+    assert bytes_of(text_of(count)) == count
+
+
+@pytest.mark.parametrize("seconds", [0.5, 5.0, 60.0, 90.0, 600.0])
+def test_durations_are_written_as_they_are_read(seconds: float) -> None:
+    assert seconds_of(span_of(seconds)) == seconds
