@@ -8,14 +8,16 @@ from datetime import datetime
 from typing import Protocol
 
 from kdeploy_gui.errors import KdeployError
+from kdeploy_gui.model.check import CheckStep
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileState
-from kdeploy_gui.model.history import OutputChunk, RunQuery, RunRecord
+from kdeploy_gui.model.history import FailureRecord, OutputChunk, RunCount, RunQuery, RunRecord, StageTime
+from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.instrument import Instrument
-from kdeploy_gui.model.plan import SourceFile
+from kdeploy_gui.model.plan import PlanSource, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.stage import Stage
 
@@ -51,8 +53,17 @@ class Connector(Protocol):
     async def connect(self, environment: Environment) -> Target:
         """Connect and verify the machine's identity before anything is sent."""
 
-    async def host_key(self, environment: Environment) -> str:
-        """The SHA256 fingerprint that the machine offers; sends no credentials."""
+    async def approach(self, environment: Environment, tell: Callable[[CheckStep], None]) -> Target:
+        """As `connect`, and `tell` each part of the way, from the address to the login, that is behind us.
+
+        The part that failed is told, too, where it is not the next one or where a host key was offered.
+        """
+
+    async def host_key(self, environment: Environment, algorithm: str = "") -> HostKey:
+        """The key that the machine offers first, or that of one of `host_key.ALGORITHMS`; sends no credentials.
+
+        Raises PlanError E-KEX where it has none of that algorithm.
+        """
 
 
 class Content(Protocol):
@@ -68,8 +79,14 @@ class Content(Protocol):
 class EventLog(Protocol):
     """The append-only history of runs. All verbs block; safe from any thread."""
 
-    def begin(self, plan: str, environments: Sequence[str]) -> int:
-        """Allocate a run number and hold it: the run counts as alive until `release` or the end of this process."""
+    def begin(self, plan: str, environments: Sequence[str], source: PlanSource | None = None) -> int:
+        """Allocate a run number and hold it: the run counts as alive until `release` or the end of this process.
+
+        What it was planned from is kept with it, durably.
+        """
+
+    def source(self, run: int) -> PlanSource | None:
+        """What a run was planned from; None where that was not kept."""
 
     def append(self, events: Sequence[Event]) -> None:
         """Store events durably, all or none. Raises LocalError when the disk is full or the history is damaged."""
@@ -85,6 +102,15 @@ class EventLog(Protocol):
 
     def runs(self, query: RunQuery) -> list[RunRecord]:
         """Runs, newest first."""
+
+    def count(self, query: RunQuery) -> RunCount:
+        """How many runs match, whatever the page, of how many."""
+
+    def failures(self, since: datetime, limit: int = 1000) -> list[FailureRecord]:
+        """Environments that failed or were interrupted since a moment, newest first."""
+
+    def stage_times(self, runs: Sequence[int]) -> tuple[StageTime, ...]:
+        """How long stages took in these runs, as far as they have ended."""
 
 
 class RunControl(Protocol):

@@ -33,6 +33,18 @@ from kdeploy_gui.model.event import (
 )
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.files import ManifestEntry
+from kdeploy_gui.model.plan import (
+    Artifact,
+    ArtifactType,
+    Backoff,
+    Dependency,
+    Instrumentation,
+    PlanDraft,
+    Policy,
+    Rollback,
+    Validation,
+    Want,
+)
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 
@@ -185,3 +197,76 @@ def fleets(largest: int = 300) -> st.SearchStrategy[Fleet]:
     """Fleets of 1 to `largest` environments."""
     templates = st.lists(environment_steps(), min_size=1, max_size=4)
     return st.builds(fleet_of, st.integers(1, largest), templates, st.integers(0, 2**32))
+
+
+def _pieces(alphabet: str, most: int = 8) -> st.SearchStrategy[str]:
+    return st.text(alphabet, min_size=1, max_size=most)
+
+
+_words = _pieces("abcXYZ019._-äß '\"\\#[]{}=,é\u4e2d")
+_titles = _words.filter(lambda text: text.strip() != "")
+_packages = _pieces("abcz09").map(lambda text: f"p{text}+x")
+_targets = st.builds(
+    "{}{}{}".format, st.sampled_from(["/", "~/"]), _pieces("abc019_#\"' äß"), st.sampled_from(["", "/"])
+)
+_durations = st.integers(1, 10**8).map(lambda milliseconds: milliseconds / 1000)
+_sizes = st.integers(0, 2**62) | st.integers(1, 2**20).map(lambda number: number * 2**20)
+_patterns = st.lists(_titles, unique=True, max_size=3).map(tuple)
+_ranges = st.sampled_from(["", ">=6.1,<6.13", "==5.10", "6.13-rc3"])
+
+
+def _artifacts() -> st.SearchStrategy[Artifact]:
+    return st.builds(
+        Artifact,
+        source=_titles,
+        type=st.sampled_from(ArtifactType),
+        target=_targets,
+        mode=st.integers(0, 0o700).map(lambda mode: mode & 0o700),
+        owner=st.sampled_from(["", "root", "root:root", ":lab"]),
+        sensitive=st.booleans(),
+        allow_setuid=st.booleans(),
+        depends_on=_patterns,
+    )
+
+
+def _dependencies() -> st.SearchStrategy[Dependency]:
+    package_names = st.dictionaries(st.sampled_from(["apk", "apt", "dnf"]), _packages, max_size=2)
+    packages = st.builds(Dependency, name=_packages, version=_ranges, names=package_names, required=st.booleans())
+    return packages | st.builds(Dependency, tool=_packages, version=_ranges, required=st.booleans())
+
+
+_validations = st.builds(
+    Validation,
+    kernel=_ranges,
+    arch=st.lists(st.sampled_from(["x86_64", "aarch64"]), unique=True).map(tuple),
+    memory=st.none() | _sizes,
+    disk=st.dictionaries(_targets | st.just("~"), _sizes, max_size=2),
+    load=st.none() | st.floats(0.001, 1e6),
+    tools=st.lists(_packages, max_size=2).map(tuple),
+    clock_skew=st.none() | _durations,
+)
+_policies = st.builds(
+    Policy,
+    priority=st.integers(-100, 100),
+    max_parallel=st.integers(1, 99),
+    retries=st.integers(0, 10),
+    backoff=st.builds(Backoff, _durations, st.floats(1, 1e6), _durations, st.floats(0, 1)),
+    stage_timeout=_durations,
+    rollback=st.sampled_from(Rollback),
+    keep_versions=st.integers(0, 100),
+)
+plan_drafts = st.builds(
+    PlanDraft,
+    name=_titles,
+    environments=st.lists(_titles, unique=True, min_size=1, max_size=3).map(tuple),
+    artifacts=st.lists(_artifacts(), max_size=3).map(tuple),
+    dependencies=st.lists(_dependencies(), unique_by=lambda each: each.label, max_size=3).map(tuple),
+    instrumentation=st.builds(
+        Instrumentation,
+        st.dictionaries(st.sampled_from(["kasan", "kcsan", "perf", "ftrace"]), st.sampled_from(Want)),
+        st.booleans(),
+    ),
+    validation=_validations,
+    policy=_policies,
+)
+"""Drafts that a plan file can hold without a mistake of its own."""

@@ -5,6 +5,7 @@ from kdeploy_gui.app.home import Home as Home
 from kdeploy_gui.app.home import home_from_environment as home_from_environment
 from kdeploy_gui.app.inventory import Inventory as Inventory
 from kdeploy_gui.app.plans import DeployOptions as DeployOptions
+from kdeploy_gui.app.plans import Drafted as Drafted
 from kdeploy_gui.app.plans import Planned as Planned
 from kdeploy_gui.app.plans import Plans as Plans
 from kdeploy_gui.app.services import Services as Services

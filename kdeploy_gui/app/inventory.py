@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from kdeploy_gui.documents import lab_edit
+from kdeploy_gui.documents import lab_edit, lab_update
+from kdeploy_gui.documents.lab_edit import Removed
 from kdeploy_gui.documents.lab_file import LabFile, read_lab
 from kdeploy_gui.engine import readiness
 from kdeploy_gui.engine.context import Ports
+from kdeploy_gui.engine.examine import examine
 from kdeploy_gui.engine.thread import EngineThread
+from kdeploy_gui.environments import ssh_config
 from kdeploy_gui.errors import PlanError, TrustError
-from kdeploy_gui.model.check import EnvironmentCheck
+from kdeploy_gui.model.check import CheckStep, EnvironmentCheck
 from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
 from kdeploy_gui.model.plan import Plan
 from kdeploy_gui.model.problem import Problem, did_you_mean
+from kdeploy_gui.model.ssh_host import SshHost
 
 
 class Inventory:
@@ -23,6 +30,7 @@ class Inventory:
 
     def __init__(self, lab_file: Path, ports: Ports, engine: EngineThread) -> None:
         self.lab_file = lab_file
+        self.ssh_config = Path("~/.ssh/config").expanduser()
         self._ports = ports
         self._engine = engine
 
@@ -45,25 +53,87 @@ class Inventory:
         """Write an environment into the lab file; returns why not, or nothing. Raises LocalError."""
         return lab_edit.add_environment(self.lab_file, environment)
 
-    def remove(self, name: str) -> None:
-        """Take an environment out of the lab file. Raises PlanError, LocalError."""
-        refuse(lab_edit.remove_environment(self.lab_file, name))
+    def add_all(self, environments: Sequence[Environment]) -> tuple[Problem, ...]:
+        """Write several environments into the lab file or none of them; returns why not, or nothing.
 
-    def offered_host_key(self, name: str) -> str:
-        """The fingerprint that a machine offers now."""
+        Raises LocalError.
+        """
+        return lab_edit.add_environments(self.lab_file, environments)
+
+    def update(self, name: str, environment: Environment, known: Environment | None = None) -> tuple[Problem, ...]:
+        """Write what is other in an environment, its name too; returns why not, or nothing. Raises LocalError.
+
+        `known` is what the change was made from: what others changed meanwhile stays. Power commands and kernels stay
+        as they are in the file.
+        """
+        return lab_update.update_environment(self.lab_file, name, environment, known)
+
+    def problems(
+        self, environment: Environment, name: str = "", known: Environment | None = None
+    ) -> tuple[Problem, ...]:
+        """What would speak against `add` or, with a name, `update`; writes nothing. Raises LocalError."""
+        if name:
+            return lab_update.updated_problems(self.lab_file, name, environment, known)
+        return lab_edit.added_problems(self.lab_file, [environment])
+
+    def remove(self, name: str) -> Removed:
+        """Take an environment out of the lab file; `restore` takes what it returns. Raises PlanError, LocalError."""
+        taken = lab_edit.take_environment(self.lab_file, name)
+        if not isinstance(taken, Removed):
+            refuse(taken)
+            raise PlanError("E-LAB-UNKNOWN", f"no environment is called '{name}'", path=str(self.lab_file))
+        return taken
+
+    def restore(self, removed: Removed) -> None:
+        """Put back what `remove` took out, the last one first. Raises PlanError where that is impossible now."""
+        refuse(lab_edit.restore_environment(self.lab_file, removed))
+
+    def importable(self) -> tuple[SshHost, ...]:
+        """The hosts of `ssh_config` as environments that could be added. Raises LocalError where it cannot be read."""
+        return ssh_config.hosts(self.ssh_config)
+
+    def offered(self, name: str) -> HostKey:
+        """The host key that a machine offers now."""
         return self._engine.ask(self._ports.connector.host_key(self.get(name)))
 
+    def start_offered(self, environment: Environment) -> Future[HostKey]:
+        """The host key that a machine offers now; it need not be in the lab file."""
+        return self._engine.start(self._ports.connector.host_key(environment))
+
     def trust(self, name: str, fingerprint: str) -> None:
-        """Pin the key that the machine offers, if it is exactly this one. Raises TrustError if it is another."""
-        offered = self.offered_host_key(name)
+        """Pin the key that the machine offers, if it is exactly this one. Raises TrustError if it is another.
+
+        Pins of other algorithms stay as long as the machine proves itself with them, too.
+        """
+        environment = self.get(name)
+        keys = self._engine.ask(self._still_offered(environment, fingerprint))
+        refuse(lab_edit.set_host_keys(self.lab_file, name, keys))
+
+    async def _still_offered(self, environment: Environment, fingerprint: str) -> list[str]:
+        """The fingerprint and those pins that the machine still proves. Raises TrustError."""
+        connector = self._ports.connector
+        offered = (await connector.host_key(environment)).fingerprint
         if offered != fingerprint:
             raise TrustError(
                 "E-HOSTKEY-OTHER",
-                f"{name} offers {offered}, not {fingerprint}",
+                f"{environment.name} offers {offered}, not {fingerprint}",
                 on_target="Nothing was sent.",
                 offered=offered,
             )
-        refuse(lab_edit.set_host_keys(self.lab_file, name, [fingerprint]))
+        others = [pin for pin in environment.host_keys if pin != fingerprint]
+        proven: set[str] = set()
+        for algorithm in ALGORITHMS if others else ():
+            with suppress(PlanError):
+                proven.add((await connector.host_key(environment, algorithm)).fingerprint)
+        return [*(pin for pin in others if pin in proven), fingerprint]
+
+    def test(self, environment: Environment, tell: Callable[[CheckStep], None]) -> Future[EnvironmentCheck]:
+        """Go to a machine part by part; it need not be in the lab file. `tell` is called on the engine's thread.
+
+        Cancelling the future ends it there.
+        """
+        named = environment if environment.name else replace(environment, name=environment.host)
+        return self._engine.start(examine(self._ports, named, tell))
 
     def check(self, name: str, *, files: bool = True, manifest: Plan | None = None) -> EnvironmentCheck:
         """Connect and say whether the machine is READY now. Changes nothing there; drops a mark that does not hold."""

@@ -1,4 +1,4 @@
-"""From a plan as written to a plan that can run."""
+"""From a plan as written to a plan that can run, and back."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from kdeploy_gui.artifacts.sources import list_sources
+from kdeploy_gui.artifacts.sources import Listed, list_sources
 from kdeploy_gui.documents.lab_file import LabFile
-from kdeploy_gui.documents.plan_file import read_plan
+from kdeploy_gui.documents.plan_file import PlanFile, plan_of, read_plan
+from kdeploy_gui.documents.plan_write import save_plan, write_plan
+from kdeploy_gui.documents.toml_source import parse
 from kdeploy_gui.engine import planner
-from kdeploy_gui.model.plan import Plan, Policy, Rollback
+from kdeploy_gui.errors import PlanError
+from kdeploy_gui.model.plan import Plan, PlanDraft, PlanSource, Policy, Rollback
 from kdeploy_gui.model.problem import Problem, did_you_mean
 from kdeploy_gui.ports import Instruments
+
+UNSAVED = "plan.toml"
+"""What problems call a plan that is in no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +34,23 @@ class DeployOptions:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, or why there is none. `notices` stop nothing."""
+    """A plan with the text it was made from, or why there is none. `notices` stop nothing."""
 
     plan: Plan | None = None
+    problems: tuple[Problem, ...] = ()
+    notices: tuple[Problem, ...] = ()
+    source: PlanSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A plan as written, to be edited: what is wrong in the text was left out of the draft, and `problems` name it.
+
+    The draft is None where the text is empty or no TOML.
+    """
+
+    source: PlanSource
+    draft: PlanDraft | None = None
     problems: tuple[Problem, ...] = ()
     notices: tuple[Problem, ...] = ()
 
@@ -44,20 +64,64 @@ class Plans:
 
     def check(self, plan_file: Path, options: DeployOptions | None = None) -> Planned:
         """Read a plan, look at its sources and at the lab, and report all problems at once. Changes nothing."""
-        lab = self._read_lab()
+        document = read_plan(plan_file, self._catalogue)
+        return self._planned(document, document.folder, options or DeployOptions())
+
+    def check_source(self, source: PlanSource, options: DeployOptions | None = None, name: str = UNSAVED) -> Planned:
+        """`check` for a text; problems name it `name`."""
+        return self._planned(self._document(source, name), source.folder, options or DeployOptions())
+
+    def check_draft(
+        self, draft: PlanDraft, folder: Path, previous: str = "", options: DeployOptions | None = None
+    ) -> Planned:
+        """`check` for a draft, also an unfinished one; `previous` as for `to_toml`."""
+        return self.check_source(PlanSource(self.to_toml(draft, previous), folder), options)
+
+    def read(self, plan_file: Path) -> Drafted:
+        """A plan file to be edited. Raises PlanError where it is missing, cannot be read or is no TOML."""
         document = read_plan(plan_file, self._catalogue)
         if document.draft is None:
-            return Planned(None, (*lab.problems, *document.problems), document.notices)
-        listed = list_sources(document.draft.artifacts, document.folder)
+            raise PlanError("E-PLAN", "\n".join(map(str, document.problems)), path=str(plan_file))
+        return _drafted(document, document.folder)
+
+    def draft_of(self, source: PlanSource) -> Drafted:
+        """A text to be edited."""
+        return _drafted(self._document(source, UNSAVED), source.folder)
+
+    def to_toml(self, draft: PlanDraft, previous: str = "") -> str:
+        """A draft as the text of a plan file. Comments, order and unknown keys of `previous` stay."""
+        return write_plan(draft, previous, self._catalogue)
+
+    def save(self, plan_file: Path, source: PlanSource) -> None:
+        """Write a plan file, whole or not at all. Raises LocalError."""
+        save_plan(plan_file, source.text)
+
+    def listings(self, draft: PlanDraft, folder: Path) -> Listed:
+        """The local files that each artifact stands for, by its index, and what is wrong with the others."""
+        return list_sources(draft.artifacts, folder)
+
+    def _document(self, source: PlanSource, name: str) -> PlanFile:
+        return plan_of(parse(name, source.text.encode(errors="surrogatepass")), self._catalogue, name)
+
+    def _planned(self, document: PlanFile, folder: Path, options: DeployOptions) -> Planned:
+        lab, notices = self._read_lab(), document.notices
+        source = PlanSource(document.text, folder)
+        if document.draft is None:
+            return Planned(None, (*lab.problems, *document.problems), notices, source)
+        listed = list_sources(document.draft.artifacts, folder)
         planned = planner.plan(document.draft, lab.lab, listed.listings)
         found = [each for each in planned.problems if not (lab.problems and each.field.startswith("environments"))]
         problems = (*lab.problems, *document.with_found((*listed.problems, *found)))
         if planned.plan is None or problems:
-            return Planned(None, problems, document.notices)
-        chosen = _chosen(planned.plan, options or DeployOptions())
+            return Planned(None, problems, notices, source)
+        chosen = _chosen(planned.plan, options)
         if isinstance(chosen, Problem):
-            return Planned(None, (chosen,), document.notices)
-        return Planned(chosen, (), document.notices)
+            return Planned(None, (chosen,), notices, source)
+        return Planned(chosen, (), notices, source)
+
+
+def _drafted(document: PlanFile, folder: Path) -> Drafted:
+    return Drafted(PlanSource(document.text, folder), document.draft, document.problems, document.notices)
 
 
 def _chosen(plan: Plan, options: DeployOptions) -> Plan | Problem:

@@ -11,9 +11,11 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
+from kdeploy_gui.app.drafts import Drafts
 from kdeploy_gui.app.home import Home
 from kdeploy_gui.app.inventory import Inventory
 from kdeploy_gui.app.plans import Plans
+from kdeploy_gui.app.retrying import replanned
 from kdeploy_gui.artifacts.content import LocalContent
 from kdeploy_gui.clock import SystemClock
 from kdeploy_gui.credentials import Credentials
@@ -21,15 +23,18 @@ from kdeploy_gui.documents.lab_file import read_lab
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.orchestrator import Orchestrator
 from kdeploy_gui.engine.pipeline import failure_of as engine_failure_of
+from kdeploy_gui.engine.preview import preview, preview_all
 from kdeploy_gui.engine.thread import EngineThread
 from kdeploy_gui.environments.locks import FileEnvironmentLocks
 from kdeploy_gui.environments.ssh_host import SshConnector
 from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.history import History, open_history
 from kdeploy_gui.instruments.catalogue import Catalogue
+from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event, RunFinished
 from kdeploy_gui.model.failure import Failure
-from kdeploy_gui.model.plan import Plan
+from kdeploy_gui.model.plan import Plan, PlanSource
+from kdeploy_gui.model.preview import EnvironmentPreview
 from kdeploy_gui.ports import EventLog, Instruments, OutputStore, ReadinessLog, Remedies
 from kdeploy_gui.remedies import bundled
 
@@ -83,15 +88,36 @@ class Services:
         self._orchestrator = Orchestrator(self._ports)
         self.inventory = Inventory(lab_file, self._ports, engine)
         self.plans = Plans(self.instruments, self.inventory.read)
+        self.drafts = Drafts(home.data / "drafts")
 
     @property
     def lab_file(self) -> Path:
         """The lab file in use."""
         return self.inventory.lab_file
 
-    def submit(self, plan: Plan) -> int:
-        """Start a run in this process and return its number. Raises LocalError."""
-        return self._engine.ask(self._orchestrator.submit(plan))
+    def submit(self, plan: Plan, source: PlanSource | None = None) -> int:
+        """Start a run in this process and return its number; `source` is kept for a retry. Raises LocalError."""
+        return self._engine.ask(self._orchestrator.submit(plan, source))
+
+    def plan_source(self, run: int) -> PlanSource | None:
+        """What a run was planned from; None for runs of older programs. Raises LocalError."""
+        return self.history.source(run)
+
+    def retry(self, run: int, environments: Sequence[str] = ()) -> int:
+        """Plan a run again for the environments that did not complete, or for these, and start it as a new run.
+
+        Raises LocalError E-RUN-UNKNOWN, E-RETRY-NO-PLAN, E-RETRY-NOTHING, and PlanError E-RETRY-PLAN with all problems.
+        """
+        planned = replanned(self.plans, self.history, run, environments)
+        return self.submit(planned.plan, planned.source)
+
+    def preview(self, plan: Plan, environment: Environment) -> Future[EnvironmentPreview]:
+        """What a run would do to one environment; changes nothing. Cancelling the future ends it."""
+        return self._engine.start(preview(self._ports, plan, environment))
+
+    def previews(self, plan: Plan, tell: Callable[[EnvironmentPreview], None]) -> Future[None]:
+        """`preview` of all environments of a plan, some at a time; `tell` each, on the engine's thread."""
+        return self._engine.start(preview_all(self._ports, plan, tell))
 
     def cancel(self, run: int, environments: Sequence[str] = ()) -> bool:
         """Cancel a run of any process of this user, or some of its environments. False: nobody runs it."""

@@ -1,8 +1,8 @@
-"""`kdeploy deploy` and `kdeploy cancel`."""
+"""`kdeploy deploy`, `kdeploy retry` and `kdeploy cancel`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,8 @@ from kdeploy_gui.model.run import RunState, fold
 from kdeploy_gui.model.visible import visible
 
 if TYPE_CHECKING:
-    from kdeploy_gui.app import DeployOptions, Services
-    from kdeploy_gui.model.plan import Plan
+    from kdeploy_gui.app import DeployOptions, Planned, Services
+    from kdeploy_gui.model.plan import Plan, PlanSource
 
 
 @click.command()
@@ -41,12 +41,12 @@ def deploy(output: Output, /, plan_file: Path, detach: bool, in_background: bool
     if detach:
         return start_detached(output, _arguments(output, plan_file, options))
     with services(output) as opened:
-        plan = _checked(output, opened, plan_file, _options(options))
-        if plan is None:
+        planned = _checked(output, opened, plan_file, _options(options))
+        if planned.plan is None:
             return EXIT_PLAN
         if in_background:
-            return _run_in_background(opened, plan)
-        state = run_plan(output, opened, plan)
+            return _run_in_background(opened, planned.plan, planned.source)
+        state = run_plan(output, opened, planned.plan, planned.source)
     return exit_status(state)
 
 
@@ -70,29 +70,32 @@ def _arguments(output: Output, plan_file: Path, given: dict[str, object]) -> lis
     return [*words, "--", str(plan_file)]
 
 
-def _checked(output: Output, opened: Services, plan_file: Path, options: DeployOptions) -> Plan | None:
+def _checked(output: Output, opened: Services, plan_file: Path, options: DeployOptions) -> Planned:
     planned = opened.plans.check(plan_file, options)
     for notice in planned.notices:
         output.note(f"note: {visible(str(notice))}")
-    if planned.problems or planned.plan is None:
+    if planned.plan is None:
         output.problems(planned.problems)
-        return None
-    return planned.plan
+    return planned
 
 
-def run_plan(output: Output, opened: Services, plan: Plan) -> RunState:
+def run_plan(output: Output, opened: Services, plan: Plan, source: PlanSource | None = None) -> RunState:
     """Submit a plan and show it until it ends, with the summary for people."""
+    return _show_run(output, opened, lambda: opened.submit(plan, source))
+
+
+def _show_run(output: Output, opened: Services, start: Callable[[], int]) -> RunState:
     with interrupts() as received:
-        run = opened.submit(plan)
+        run = start()
         state = watch(opened, run, choose_display(output), received)
     if not output.json:
         show_end(output, state)
     return state
 
 
-def _run_in_background(opened: Services, plan: Plan) -> int:
+def _run_in_background(opened: Services, plan: Plan, source: PlanSource | None) -> int:
     with interrupts() as received:
-        run = opened.submit(plan)
+        run = opened.submit(plan, source)
         return exit_status(watch(opened, run, Announcement(), received, started=let_go_of_terminal))
 
 
@@ -109,6 +112,20 @@ def show_end(output: Output, state: RunState) -> None:
     for each in state.environments.values():
         if each.error:
             print_failure(Screen(sys.stderr), each.name, each.error)
+
+
+@click.command()
+@click.argument("run", type=click.IntRange(min=1))
+@click.option("--env", "environments", multiple=True, metavar="NAME", help="This environment; may be repeated.")
+@command_options(on_interrupt=EXIT_CANCELLED)
+def retry(output: Output, /, run: int, environments: tuple[str, ...]) -> int:
+    """Deploy the plan of a run again, as a new run, where it did not complete or to the environments named.
+
+    The plan is the one stored with the run, made again from today's files and lab. Exit status as of `deploy`.
+    """
+    with services(output) as opened:
+        events_of(opened, run)
+        return exit_status(_show_run(output, opened, lambda: opened.retry(run, environments)))
 
 
 @click.command()

@@ -16,6 +16,7 @@ from kdeploy_gui.errors import PlanError, TrustError
 from kdeploy_gui.model.check import EnvironmentCheck
 from kdeploy_gui.model.environment import Environment, Kind
 from kdeploy_gui.model.figures import size
+from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.problem import did_you_mean
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.visible import visible
@@ -228,25 +229,28 @@ def trust(output: Output, /, name: str, fingerprint: str | None) -> int:
     with services(output) as opened:
         pinned = known(opened, name).host_keys
         if fingerprint is None:
-            fingerprint = opened.inventory.offered_host_key(name)
+            key = opened.inventory.offered(name)
+            fingerprint = key.fingerprint
             if fingerprint in pinned:
                 return _pinned(output, name, fingerprint, "was pinned before")
-            _ask(output, name, fingerprint, pinned)
+            _ask(output, name, key, pinned)
         opened.inventory.trust(name, fingerprint)
     return _pinned(output, name, fingerprint, "is pinned")
 
 
-def _ask(output: Output, name: str, offered: str, pinned: tuple[str, ...]) -> None:
+def _ask(output: Output, name: str, key: HostKey, pinned: tuple[str, ...]) -> None:
+    offered = key.fingerprint
     if output.json or not sys.stdin.isatty():
         message = f"{name} offers {offered}: nobody can confirm that here, nothing was pinned"
         if output.lab:
             message += f" (once you have compared: {_trust_command(output, name, offered)})"
         raise TrustError("E-HOSTKEY-UNKNOWN", message, offered=offered)
     lines = [
-        f"{name} offers the host key  {offered}",
+        f"{name} offers the host key  {offered} ({key.algorithm})",
         *(f"pinned until now           {each}" for each in pinned),
+        *key.randomart.splitlines(),
         "Compare it on the machine's own console, not over the network:",
-        "  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+        f"  ssh-keygen -lvf {key.file}",
     ]
     click.echo("\n".join(visible(each) for each in lines), err=True)
     if not click.confirm("Is it the same? Pin it", default=False, err=True):

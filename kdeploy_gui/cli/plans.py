@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from kdeploy_gui.cli.options import EXIT_PLAN, command_options
+from kdeploy_gui.cli.options import EXIT_CANCELLED, EXIT_PLAN, command_options
 from kdeploy_gui.cli.output import Output
+from kdeploy_gui.cli.plan_show import lines, previews_of, shape, summary
 from kdeploy_gui.cli.session import services
 from kdeploy_gui.cli.text import count
 from kdeploy_gui.model.figures import size
@@ -17,7 +18,7 @@ from kdeploy_gui.model.visible import visible
 
 @click.group()
 def plan() -> None:
-    """Plans: check."""
+    """Plans: check, show."""
 
 
 @plan.command()
@@ -40,6 +41,33 @@ def check(output: Output, /, plan_file: Path) -> int:
         return EXIT_PLAN
     output.say(f"{planned.plan.name}: no problems; {_words(planned.plan)}")
     return 0
+
+
+@plan.command()
+@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.option("--env", "environments", multiple=True, metavar="NAME", help="Only this environment; may be repeated.")
+@command_options(on_interrupt=EXIT_CANCELLED)
+def show(output: Output, /, plan_file: Path, environments: tuple[str, ...]) -> int:
+    """Show what a deployment would do: per environment and file new, changed (with its diff), same or refused.
+
+    Connects to the machines and changes nothing on them. Exit status 2: mistakes in the plan or lab file, or an
+    environment that would be refused.
+    """
+    from kdeploy_gui.app import DeployOptions
+
+    with services(output) as opened:
+        planned = opened.plans.check(plan_file, DeployOptions(environments))
+        if planned.plan is None:
+            output.problems(planned.problems)
+            return EXIT_PLAN
+        previews = previews_of(opened, planned.plan)
+    if output.json:
+        found = [shape(each) for each in previews]
+        output.document({"plan": planned.plan.name, "environments": found, "notices": planned.notices})
+    for each in () if output.json else previews:
+        output.say("\n".join(lines(each)))
+    output.note(summary(previews))
+    return EXIT_PLAN if any(each.refusals for each in previews) else 0
 
 
 def _words(checked: Plan) -> str:

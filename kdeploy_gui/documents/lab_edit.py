@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tomlkit
@@ -33,29 +33,101 @@ _EDITS = 5
 Edit = Callable[[Document], str | Problem]
 
 
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """An environment that was taken out: the text of the file before and after, and who stood above and below it."""
+
+    name: str
+    before: str
+    after: str
+    text: str
+    above: str = ""
+    below: str = ""
+
+
 def add_environment(path: Path, environment: Environment) -> tuple[Problem, ...]:
     """Append an environment; creates the file if need be. Returns why not, or nothing. Raises LocalError."""
+    return add_environments(path, [environment])
+
+
+def add_environments(path: Path, environments: Sequence[Environment]) -> tuple[Problem, ...]:
+    """Append all of them or none; creates the file if need be. Returns why not, or nothing. Raises LocalError."""
+    return change(path, lambda document: _appended(document, environments))
+
+
+def added_problems(path: Path, environments: Sequence[Environment]) -> tuple[Problem, ...]:
+    """What `add_environments` would return now; nothing is written."""
+    return rehearse(path, lambda document: _appended(document, environments))
+
+
+def _appended(document: Document, environments: Sequence[Environment]) -> str:
+    text = document.text
+    for each in environments:
+        if text and not text.endswith("\n"):
+            text += "\n"
+        text += f"\n{_rendered(each)}" if text else _rendered(each)
+    return text
+
+
+def take_environment(path: Path, name: str) -> Removed | tuple[Problem, ...]:
+    """Take an environment out with the comment directly above it. Returns it, or why not. Raises LocalError."""
+    taken: list[Removed] = []
+
+    def edit(document: Document) -> str | Problem:
+        found = entry(document, name)
+        if isinstance(found, Problem):
+            return found
+        start, end = _extent(document, found)
+        names, at = _names(document), found.path[1]
+        text = document.text
+        edited = text[:start] + text[end:]
+        above = names[at - 1] if isinstance(at, int) and at else ""
+        below = names[at + 1] if isinstance(at, int) and at + 1 < len(names) else ""
+        taken.append(Removed(name, text, edited, text[start:end], above, below))
+        return edited
+
+    problems = change(path, edit)
+    return problems or taken[-1]
+
+
+def restore_environment(path: Path, removed: Removed) -> tuple[Problem, ...]:
+    """Put back what was taken out: in its old place, with its comments, whatever else has changed there meanwhile.
+
+    Returns why not, such as another one of its name, or nothing. Raises LocalError.
+    """
 
     def edit(document: Document) -> str | Problem:
         text = document.text
-        if text and not text.endswith("\n"):
-            text += "\n"
-        return f"{text}\n{_rendered(environment)}" if text else _rendered(environment)
+        if _plain(text) == _plain(removed.after):
+            return removed.before
+        place = _place_of(document, removed)
+        before = text[:place]
+        if before and not before.endswith("\n"):
+            before += "\n"
+        gap = "" if not before or before.endswith(("\n\n", "\n\r\n")) else "\n"
+        middle = removed.text.strip("\r\n") + "\n"
+        rest = text[place:]
+        return before + gap + middle + ("\n" if rest and not rest.startswith(("\n", "\r\n")) else "") + rest
 
-    return _change(path, edit)
+    return change(path, edit)
 
 
-def remove_environment(path: Path, name: str) -> tuple[Problem, ...]:
-    """Take an environment out, with the comment directly above it. Returns why not, or nothing. Raises LocalError."""
+def _place_of(document: Document, removed: Removed) -> int:
+    """Where it goes back: below the one that stood above it, else above the one that stood below it, else last."""
+    names = _names(document)
+    if removed.above in names:
+        found = entry(document, removed.above)
+        if isinstance(found, TableSpan):
+            return _extent(document, found)[1]
+    if removed.below in names:
+        found = entry(document, removed.below)
+        if isinstance(found, TableSpan):
+            return _extent(document, found)[0]
+    return len(document.text)
 
-    def edit(document: Document) -> str | Problem:
-        entry = _entry(document, name)
-        if isinstance(entry, Problem):
-            return entry
-        start, end = _extent(document, entry)
-        return document.text[:start] + document.text[end:]
 
-    return _change(path, edit)
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n")
 
 
 def set_host_keys(path: Path, name: str, keys: Sequence[str]) -> tuple[Problem, ...]:
@@ -63,26 +135,25 @@ def set_host_keys(path: Path, name: str, keys: Sequence[str]) -> tuple[Problem, 
     value = tomlkit.item(keys[0] if len(keys) == 1 else list(keys)).as_string()
 
     def edit(document: Document) -> str | Problem:
-        entry = _entry(document, name)
-        if isinstance(entry, Problem):
-            return entry
-        text, present = document.text, document.outline.values.get((*entry.path, "host_key"))
+        found = entry(document, name)
+        if isinstance(found, Problem):
+            return found
+        text, present = document.text, document.outline.values.get((*found.path, "host_key"))
         if present is not None:
             return text[: present.start] + value + text[present.end :]
-        line_end = text.find("\n", entry.end)
+        line_end = text.find("\n", found.end)
         place = len(text) if line_end < 0 else line_end + 1
         before = text[:place] if line_end >= 0 else text + "\n"
         return f"{before}host_key = {value}\n{text[place:]}"
 
-    return _change(path, edit)
+    return change(path, edit)
 
 
-def _entry(document: Document, name: str) -> TableSpan | Problem:
+def entry(document: Document, name: str) -> TableSpan | Problem:
     """The [[environment]] table of that name."""
-    entries = document.data.get("environment")
-    names = [each.get("name") for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+    names = _names(document)
     if name not in names:
-        near = did_you_mean(name, [each for each in names if isinstance(each, str)])
+        near = did_you_mean(name, [each for each in names if each])
         return Problem(f"no environment is called '{name}'{near}", file=document.path)
     path: KeyPath = ("environment", names.index(name))
     for table in document.outline.tables:
@@ -90,6 +161,13 @@ def _entry(document: Document, name: str) -> TableSpan | Problem:
             return table
     line = document.outline.line(f"environment[{path[1]}]")
     return Problem(f"'{name}' is not written as an [[environment]] table: edit it by hand", "", document.path, line)
+
+
+def _names(document: Document) -> list[str]:
+    """The names of all environments, in order; empty where one has none."""
+    entries = document.data.get("environment")
+    tables = [each if isinstance(each, dict) else {} for each in entries] if isinstance(entries, list) else []
+    return [name if isinstance(name := each.get("name"), str) else "" for each in tables]
 
 
 def _extent(document: Document, entry: TableSpan) -> tuple[int, int]:
@@ -154,7 +232,8 @@ def _rendered(environment: Environment) -> str:
     return tomlkit.dumps(document).strip() + "\n"
 
 
-def _change(path: Path, edit: Edit) -> tuple[Problem, ...]:
+def change(path: Path, edit: Edit) -> tuple[Problem, ...]:
+    """Edit the file as one step. Returns why not, or nothing. Raises LocalError."""
     real = Path(os.path.realpath(path))
     try:
         real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -168,24 +247,34 @@ def _change(path: Path, edit: Edit) -> tuple[Problem, ...]:
     raise LocalError("E-LAB-BUSY", f"{path} is being changed by another program all the time", path=str(path))
 
 
+def rehearse(path: Path, edit: Edit) -> tuple[Problem, ...]:
+    """What `change` would return now; nothing is written."""
+    return _edited(Path(os.path.realpath(path)), edit)[2]
+
+
 def _change_once(real: Path, edit: Edit) -> tuple[Problem, ...] | None:
     """Edit the file as it is now; None if somebody else changed it meanwhile."""
+    content, stamp, problems = _edited(real, edit)
+    if problems:
+        return problems
+    return () if _replace(real, content, stamp) else None
+
+
+def _edited(real: Path, edit: Edit) -> tuple[bytes, tuple[int, ...], tuple[Problem, ...]]:
+    """The new content, the state of the file that it was made from, and what speaks against writing it."""
     try:
         document = load(real)
     except FileNotFoundError:
         document = parse(str(real), b"")
     if isinstance(document, Problem):
-        return (document,)
+        return b"", (), (document,)
     edited = edit(document)
     if isinstance(edited, Problem):
-        return (edited,)
+        return b"", (), (edited,)
     if "\r\n" in document.text:
         edited = edited.replace("\r\n", "\n").replace("\n", "\r\n")
     content = edited.encode()
-    problems = _new_problems(check_lab(document), check_lab(parse(str(real), content)))
-    if problems:
-        return problems
-    return () if _replace(real, content, document.stamp) else None
+    return content, document.stamp, _new_problems(check_lab(document), check_lab(parse(str(real), content)))
 
 
 def _new_problems(before: LabFile, after: LabFile) -> tuple[Problem, ...]:

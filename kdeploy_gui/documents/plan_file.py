@@ -9,7 +9,7 @@ from pathlib import Path
 from kdeploy_gui.documents.plan_tables import ArtifactTable, DependencyTable, InstrumentationTable, PlanTable
 from kdeploy_gui.documents.positions import Outline, field_path
 from kdeploy_gui.documents.tables import check
-from kdeploy_gui.documents.toml_source import load
+from kdeploy_gui.documents.toml_source import Document, load
 from kdeploy_gui.model.plan import (
     Artifact,
     Backoff,
@@ -31,7 +31,7 @@ class PlanFile:
     """A plan file as read. With problems the draft must not be run: what is wrong was left out of it, empty, so that
     the checks that need more than the file can go on; it is None when nothing could be read at all.
 
-    `notices` are worth telling but stop nothing.
+    `notices` are worth telling but stop nothing. `text` is the TOML it was read from, empty if it could not be.
     """
 
     path: str
@@ -39,6 +39,7 @@ class PlanFile:
     problems: tuple[Problem, ...] = ()
     notices: tuple[Problem, ...] = ()
     outline: Outline = field(default_factory=Outline)
+    text: str = ""
 
     @property
     def folder(self) -> Path:
@@ -58,17 +59,21 @@ class PlanFile:
 def read_plan(path: Path, instruments: Instruments) -> PlanFile:
     """Read and check a plan file against itself and the instrument catalogue."""
     try:
-        document = load(path)
+        return plan_of(load(path), instruments, str(path))
     except FileNotFoundError:
         return PlanFile(str(path), problems=(_not_there(path),))
+
+
+def plan_of(document: Document | Problem, instruments: Instruments, path: str) -> PlanFile:
+    """The plan in a document, checked against itself and the instrument catalogue; problems name `path`."""
     if isinstance(document, Problem):
-        return PlanFile(str(path), problems=(document,))
+        return PlanFile(path, problems=(document,))
     if not document.data:
-        empty = Problem("the plan is empty: it needs at least name, environments and something to do", file=str(path))
-        return PlanFile(str(path), problems=(empty,))
+        empty = Problem("the plan is empty: it needs at least name, environments and something to do", file=path)
+        return PlanFile(path, problems=(empty,), text=document.text)
     table, mistakes = check(PlanTable, document.data)
     instrumentation, unknown, notices = _instrumentation(table.instrumentation, instruments)
-    own = PlanFile(str(path), _draft(table, instrumentation), outline=document.outline)
+    own = PlanFile(path, _draft(table, instrumentation), outline=document.outline, text=document.text)
     own = replace(own, problems=own.with_found(mistakes), notices=own.with_found(notices))
     return replace(own, problems=own.with_found([*_second_look(table), *unknown]))
 

@@ -17,7 +17,7 @@ from kdeploy_gui.engine.scheduler import Ticket
 from kdeploy_gui.errors import LocalError
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, EnvironmentQueued, Event, RunFinished, RunStarted, RunSubmitted
-from kdeploy_gui.model.plan import Plan
+from kdeploy_gui.model.plan import Plan, PlanSource
 from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome, Stage, Status
 
@@ -64,16 +64,19 @@ class Orchestrator:
         self._door = asyncio.Lock()
         self._closed = False
 
-    async def submit(self, plan: Plan) -> int:
-        """Start a run and return its number. Raises LocalError when the history cannot store it."""
+    async def submit(self, plan: Plan, source: PlanSource | None = None) -> int:
+        """Start a run and return its number; `source` is what a retry plans from.
+
+        Raises LocalError when the history cannot store it.
+        """
         async with self._door:
             if self._closed:
                 raise LocalError("E-CLOSING", "kdeploy is ending and takes no more runs")
-            return await self._submit(plan)
+            return await self._submit(plan, source)
 
-    async def _submit(self, plan: Plan) -> int:
+    async def _submit(self, plan: Plan, source: PlanSource | None) -> int:
         names = tuple(each.name for each in plan.environments)
-        number = await asyncio.to_thread(self._ports.log.begin, plan.name, names)
+        number = await asyncio.to_thread(self._ports.log.begin, plan.name, names, source)
         run = _Run(number, plan, Digests(self._ports.content))
         self._runs[number] = run
         unsubscribe = self.feed.subscribe(partial(_fold, run))

@@ -119,6 +119,7 @@ def _place(artifact: Artifact, listing: Listing) -> tuple[PlannedFile, ...]:
             mode=artifact.mode,
             owner=artifact.owner,
             sensitive=artifact.sensitive,
+            artifact=artifact.source,
         )
         for each in listing.files
     )

@@ -9,6 +9,7 @@ import shlex
 import signal
 import socket
 import stat
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,12 +20,22 @@ import asyncssh
 from kdeploy_gui import defaults
 from kdeploy_gui.environments.shell_target import UNKNOWN, ShellTarget
 from kdeploy_gui.errors import AuthError, Evidence, KdeployError, NetworkError, PlanError, TrustError
+from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.command import Completed
 from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.figures import duration
+from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
 from kdeploy_gui.ports import Content, Secrets, Target
 
 NOTHING_SENT = "Nothing was sent."
 _GREETING_TIMEOUT = 3.0
+_NOTHING_TO_SHOW: Mapping[str, object] = {"client_keys": None, "agent_path": None, "password": None}
+"""Without a pin the way ends at the host key; no credential is even read."""
+_SIGNATURES: Mapping[str, Sequence[str]] = {
+    "ED25519": ("ssh-ed25519",),
+    "ECDSA": ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    "RSA": ("rsa-sha2-256", "rsa-sha2-512", "ssh-rsa"),
+}
 _FULL = ("Exceeded MaxStartups", "Not allowed at this time")
 """What an OpenSSH server says instead of a greeting when it takes no more logins for now (sshd.c)."""
 
@@ -101,16 +112,60 @@ def _credential(environment: Environment) -> str:
     return f"the credential {environment.credential}" if environment.credential else "the agent's and default keys"
 
 
+Tell = Callable[[CheckStep], None]
+
+
+def _untold(step: CheckStep) -> None:
+    pass
+
+
+def _passed(part: CheckPart, text: str, offered: HostKey | None = None) -> CheckStep:
+    return CheckStep(part, CheckOutcome.OK, text, offered=offered)
+
+
+def _tell_key(step: CheckStep, tell: Tell) -> None:
+    if step.part is CheckPart.HOST_KEY:
+        tell(step)
+
+
+def _signatures(algorithm: str) -> tuple[str, ...]:
+    """What a server may prove itself with: with that algorithm, or with any, as OpenSSH prefers them."""
+    return tuple(each for name in ALGORITHMS if algorithm in ("", name) for each in _SIGNATURES[name])
+
+
 class _PinnedClient(asyncssh.SSHClient):
     """Accepts a host key when, and only when, its fingerprint is pinned; remembers what was offered."""
 
-    def __init__(self, pins: Sequence[str]) -> None:
+    def __init__(self, pins: Sequence[str], tell: Tell) -> None:
         self._pins = pins
-        self.offered = ""
+        self._tell = tell
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self.answered = ""
+        self.offered: HostKey | None = None
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        self._connection = conn
+
+    def tell_port(self) -> None:
+        """Tell what the server says it is, if it has said so."""
+        said = self._connection.get_extra_info("server_version", "") if self._connection else ""
+        if said:
+            banner = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+            self._tell(_passed(CheckPart.PORT, f"{self.answered}{banner.removeprefix('SSH-2.0-')}"))
+            self._connection = None
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether a pinned key was offered."""
+        return self.offered is not None and self.offered.fingerprint in self._pins
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        self.offered = key.get_fingerprint()
-        return self.offered in self._pins
+        self.tell_port()
+        known, offered = self.offered, HostKey.read(key.public_data)
+        self.offered = offered
+        if self.is_satisfied and known is None:  # and not once more when keys are renewed
+            self._tell(_passed(CheckPart.HOST_KEY, f"{offered.algorithm} {offered.fingerprint} is pinned", offered))
+        return self.is_satisfied
 
 
 class SshConnector:
@@ -132,23 +187,36 @@ class SshConnector:
 
     async def connect(self, environment: Environment) -> Target:
         """See `Connector.connect`."""
-        shell = SshShell(environment, await self._connections(environment))
+        return await self.approach(environment, _untold)
+
+    async def approach(self, environment: Environment, tell: Tell) -> Target:
+        """See `Connector.approach`."""
+        shell = SshShell(environment, await self._connections(environment, tell))
         return ShellTarget(shell, self._content, f"{self._owner}-{environment.name}" if self._owner else "")
 
-    async def host_key(self, environment: Environment) -> str:
+    async def host_key(self, environment: Environment, algorithm: str = "") -> HostKey:
         """See `Connector.host_key`."""
         with _explained(environment, NOTHING_SENT):
             tunnels = await self._tunnels(environment)
             try:
                 async with asyncio.timeout(defaults.LOGIN_TIMEOUT):
                     key = await asyncssh.get_server_host_key(
-                        environment.host, environment.port, tunnel=tunnels[-1] if tunnels else (), config=None
+                        environment.host,
+                        environment.port,
+                        tunnel=tunnels[-1] if tunnels else (),
+                        server_host_key_algs=_signatures(algorithm),
+                        config=None,
                     )
+            except (asyncssh.Error, ConnectionError) as error:
+                if not algorithm:
+                    raise
+                message = f"{environment.address} proves itself with no {algorithm} key"
+                raise PlanError("E-KEX", message, on_target=NOTHING_SENT, host=environment.address) from error
             finally:
                 _close(tunnels)
         if key is None:
             raise PlanError("E-PROTO", f"{environment.address} offers no host key", address=environment.address)
-        return key.get_fingerprint()
+        return HostKey.read(key.public_data)
 
     async def _tunnels(self, environment: Environment) -> list[asyncssh.SSHClientConnection]:
         if not environment.jump:
@@ -158,24 +226,51 @@ class SshConnector:
             raise PlanError("E-LAB-UNKNOWN", f"the jump host {environment.jump} is not in the lab file")
         return await self._connections(gateway)
 
-    async def _connections(self, environment: Environment) -> list[asyncssh.SSHClientConnection]:
+    async def _connections(self, environment: Environment, tell: Tell = _untold) -> list[asyncssh.SSHClientConnection]:
         """Connections from the first jump host to the machine itself, all verified."""
-        if not environment.host_keys:
-            raise await self._unknown(environment)
-        options = await self._login_options(environment)
+        try:
+            options = await self._login_options(environment) if environment.host_keys else _NOTHING_TO_SHOW
+        except KdeployError:
+            tell(CheckStep(CheckPart.LOGIN, CheckOutcome.FAILED))
+            raise
         tunnels = await self._tunnels(environment)
-        client = _PinnedClient(environment.host_keys)
         try:
             with _explained(environment, NOTHING_SENT):
                 async with self._logins[environment.host, environment.port]:
-                    connection = await self._login(environment, client, options, tunnels)
-        except asyncssh.HostKeyNotVerifiable as error:
-            _close(tunnels)
-            raise _changed(environment, client.offered) from error
+                    connection = await self._verified(environment, options, tunnels, tell)
         except BaseException:
             _close(tunnels)
             raise
+        method = next(iter(connection.get_server_auth_methods()), "none")
+        tell(_passed(CheckPart.LOGIN, f"as {environment.user} with {_credential(environment)} ({method})"))
         return [*tunnels, connection]
+
+    async def _verified(
+        self,
+        environment: Environment,
+        options: Mapping[str, object],
+        tunnels: list[asyncssh.SSHClientConnection],
+        tell: Tell,
+    ) -> asyncssh.SSHClientConnection:
+        """A login at the machine that has a pinned key, of whatever algorithm; it may offer another one first."""
+        client = _PinnedClient(environment.host_keys, tell)
+        try:
+            return await self._login(environment, client, options, tunnels, tell)
+        except asyncssh.HostKeyNotVerifiable as error:
+            offered = client.offered
+            for algorithm in ALGORITHMS if environment.host_keys and offered else ():
+                if offered is not None and algorithm != offered.algorithm:
+                    other = _PinnedClient(environment.host_keys, lambda step: _tell_key(step, tell))
+                    try:
+                        return await self._login(environment, other, options, tunnels, _untold, algorithm)
+                    except (asyncssh.Error, OSError, KdeployError):
+                        if other.is_satisfied:  # else it has none of that algorithm, and most servers just hang up
+                            raise
+            tell(CheckStep(CheckPart.HOST_KEY, CheckOutcome.FAILED, offered=offered))
+            raise _not_trusted(environment, offered) from error
+        except Exception:
+            client.tell_port()
+            raise
 
     async def _login(
         self,
@@ -183,42 +278,45 @@ class SshConnector:
         client: _PinnedClient,
         options: Mapping[str, object],
         tunnels: list[asyncssh.SSHClientConnection],
+        tell: Tell,
+        algorithm: str = "",
     ) -> asyncssh.SSHClientConnection:
         """The TCP connection gets its own, shorter time: a slow board may need long for its key exchange."""
-        way: Mapping[str, object] = (
-            {"host": environment.host, "port": environment.port, "tunnel": tunnels[-1]}
-            if tunnels
-            else {"sock": await _tcp(environment.host, environment.port)}
-        )
+        way: Mapping[str, object]
+        connection: socket.socket | None = None
+        if tunnels:
+            tell(_passed(CheckPart.ADDRESS, f"{environment.host}, as {environment.jump} knows it"))
+            way = {"host": environment.host, "port": environment.port, "tunnel": tunnels[-1]}
+        else:
+            started = time.monotonic()
+            connection = await _tcp(environment.host, environment.port, tell)
+            way = {"sock": connection}
+            client.answered = f"answers in {duration(time.monotonic() - started)}, "
         try:
             return await asyncssh.connect(
                 **way,
                 username=environment.user,
                 client_factory=lambda: client,
                 known_hosts=([], [], []),
+                server_host_key_algs=_signatures(algorithm),
                 config=None,
                 login_timeout=defaults.LOGIN_TIMEOUT,
                 keepalive_interval=defaults.KEEPALIVE_INTERVAL,
                 keepalive_count_max=defaults.KEEPALIVE_COUNT,
                 **options,
             )
+        except asyncio.CancelledError:
+            if connection is not None:
+                connection.close()  # asyncssh closes it only once it has begun to use it
+            raise
         except asyncssh.ChannelOpenError as error:
             message = f"{environment.jump} cannot reach {environment.host}:{environment.port}: {error.reason}"
             raise _closed_port(environment, message, Evidence(stderr=str(error))) from error
         except asyncssh.ConnectionLost:
-            greeting = "" if tunnels else await _greeting(environment.host, environment.port)
+            greeting = "" if tunnels or algorithm else await _greeting(environment.host, environment.port)
             if greeting and not greeting.startswith(_FULL):
                 raise _other_protocol(environment, greeting) from None
             raise
-
-    async def _unknown(self, environment: Environment) -> KdeployError:
-        offered = await self.host_key(environment)
-        return TrustError(
-            "E-HOSTKEY-UNKNOWN",
-            f"no host key is pinned for {environment.name}; it offers {offered}",
-            on_target=NOTHING_SENT,
-            offered=offered,
-        )
 
     async def _login_options(self, environment: Environment) -> Mapping[str, object]:
         secret = await asyncio.to_thread(self._secrets.get, environment.credential) if environment.credential else None
@@ -227,12 +325,14 @@ class SshConnector:
         return {"password": secret, "client_keys": None} if secret is not None else {}
 
 
-async def _tcp(host: str, port: int) -> socket.socket:
+async def _tcp(host: str, port: int, tell: Tell = _untold) -> socket.socket:
     """A connected socket. Raises OSError, and TimeoutError after `defaults.CONNECT_TIMEOUT`."""
     loop = asyncio.get_running_loop()
     failure: OSError = OSError(errno.EHOSTUNREACH, "no address")
     async with asyncio.timeout(defaults.CONNECT_TIMEOUT):
-        for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        tell(_passed(CheckPart.ADDRESS, ", ".join(dict.fromkeys(str(each[4][0]) for each in found))))
+        for family, kind, protocol, _, address in found:
             with ExitStack() as unless_used:
                 connection = unless_used.enter_context(socket.socket(family, kind, protocol))
                 connection.setblocking(False)
@@ -260,15 +360,14 @@ async def _greeting(host: str, port: int) -> str:
     return ""
 
 
-def _changed(environment: Environment, offered: str) -> TrustError:
+def _not_trusted(environment: Environment, key: HostKey | None) -> TrustError:
+    offered = key.fingerprint if key else "a key that cannot be read"
+    if not environment.host_keys:
+        message = f"no host key is pinned for {environment.name}; it offers {offered}"
+        return TrustError("E-HOSTKEY-UNKNOWN", message, on_target=NOTHING_SENT, offered=offered)
     pins = ", ".join(environment.host_keys)
-    return TrustError(
-        "E-HOSTKEY-CHANGED",
-        f"the host key of {environment.name} is not the pinned one: pinned {pins}, offered {offered}",
-        on_target=NOTHING_SENT,
-        offered=offered,
-        pinned=pins,
-    )
+    message = f"the host key of {environment.name} is not the pinned one: pinned {pins}, offered {offered}"
+    return TrustError("E-HOSTKEY-CHANGED", message, on_target=NOTHING_SENT, offered=offered, pinned=pins)
 
 
 def _read_key(name: str, passphrase: str | None) -> asyncssh.SSHKey:

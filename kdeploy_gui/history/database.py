@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -133,8 +134,11 @@ class HistoryDatabase:
             unless_used.callback(reader.close)
             reader.execute("PRAGMA query_only = ON")
             reader.execute("PRAGMA wal_autocheckpoint = 0")
-            if not format_version(reader, self.path):
+            found = format_version(reader, self.path)
+            if not found:
                 return empty_history()
+            if found < SCHEMA_VERSION:
+                return migrated_copy(reader)
             unless_used.pop_all()
         return reader
 
@@ -157,7 +161,7 @@ def connect(path: Path, options: str = "mode=rw") -> Database:
     )
     with ExitStack() as on_failure:
         on_failure.callback(connection.close)
-        db = Database(connection, execute_plugins=False)
+        db = Database(prepared(connection), execute_plugins=False)
         for pragma in PRAGMAS:
             db.execute(pragma)
         on_failure.pop_all()
@@ -166,9 +170,31 @@ def connect(path: Path, options: str = "mode=rw") -> Database:
 
 def empty_history() -> Database:
     """A history without runs, in memory."""
-    db = Database(memory=True, execute_plugins=False)
-    migrate(db)
+    db = Database(prepared(sqlite3.connect(":memory:", isolation_level=None)), execute_plugins=False)
+    with immediate(db):
+        migrate(db)
     return db
+
+
+def migrated_copy(old: Database) -> Database:
+    """A history in memory with all that an older kdeploy wrote: for reading a file that must not be changed."""
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    old.conn.backup(copy)
+    db = Database(prepared(copy), execute_plugins=False)
+    with immediate(db):
+        migrate(db)
+    return db
+
+
+def prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection with the functions that questions use."""
+    connection.create_function("regexp", 2, found_in, deterministic=True)
+    return connection
+
+
+def found_in(pattern: str, text: str) -> bool:
+    """SQL's `text REGEXP pattern`: found anywhere in its first 2000 characters, without regard to case."""
+    return re.search(pattern, text[:2000], re.IGNORECASE) is not None
 
 
 def format_version(db: Database, path: Path) -> int:

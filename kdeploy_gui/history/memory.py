@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
-from kdeploy_gui.model.event import Event, OutputAppended
-from kdeploy_gui.model.history import OutputChunk, RunQuery, RunRecord
+from kdeploy_gui.history.codec import encodable
+from kdeploy_gui.model.event import Event, OutputAppended, RunFinished
+from kdeploy_gui.model.history import (
+    FailedEnvironment,
+    FailureRecord,
+    OutputChunk,
+    RetriedEnvironment,
+    RunCount,
+    RunField,
+    RunQuery,
+    RunRecord,
+    RunTerm,
+    StageTime,
+    stage_times,
+)
+from kdeploy_gui.model.plan import PlanSource
 from kdeploy_gui.model.readiness import ReadyMark
-from kdeploy_gui.model.run import fold
-from kdeploy_gui.model.stage import Stage
+from kdeploy_gui.model.run import EnvironmentState, RunState, fold
+from kdeploy_gui.model.stage import Stage, StageOutcome, Status
+
+FailedText = tuple[str, str]
+"""Code and message of an error."""
 
 
 class MemoryEventLog:
@@ -21,16 +39,22 @@ class MemoryEventLog:
         self._lock = threading.Lock()
         self._begun: list[tuple[str, tuple[str, ...], datetime]] = []
         self._events: dict[int, list[Event]] = {}
+        self._sources: dict[int, PlanSource | None] = {}
         self.alive: set[int] = set()
 
-    def begin(self, plan: str, environments: Sequence[str]) -> int:
+    def begin(self, plan: str, environments: Sequence[str], source: PlanSource | None = None) -> int:
         """Allocate a run number."""
         with self._lock:
             self._begun.append((plan, tuple(environments), datetime.now(UTC)))
             run = len(self._begun)
             self._events[run] = []
+            self._sources[run] = source
             self.alive.add(run)
             return run
+
+    def source(self, run: int) -> PlanSource | None:
+        """What a run was planned from."""
+        return self._sources.get(run)
 
     def append(self, events: Sequence[Event]) -> None:
         """Keep events, all or none. Raises ValueError for a number that is not above the last one of its run."""
@@ -59,11 +83,48 @@ class MemoryEventLog:
     def runs(self, query: RunQuery) -> list[RunRecord]:
         """Runs, newest first."""
         with self._lock:
-            numbers = range(len(self._begun), 0, -1)
+            numbers = range(min(len(self._begun), query.before - 1 if query.before else len(self._begun)), 0, -1)
             chosen = (record for record, errors in map(self._record, numbers) if matches(query, record, errors))
             return [record for record, _ in zip(chosen, range(query.limit), strict=False)]
 
-    def _record(self, run: int) -> tuple[RunRecord, tuple[str, ...]]:
+    def count(self, query: RunQuery) -> RunCount:
+        """How many runs match, whatever the page, of how many."""
+        with self._lock:
+            everything = [self._record(run + 1) for run in range(len(self._begun))]
+        return RunCount(sum(matches(query, *each) for each in everything), len(everything))
+
+    def failures(self, since: datetime, limit: int = 1000) -> list[FailureRecord]:
+        """Environments that failed or were interrupted since a moment, newest first."""
+        with self._lock:
+            states = {run: fold(stored) for run, stored in self._events.items()}
+        found = [
+            FailureRecord(
+                run=run,
+                plan=state.plan,
+                time=each.finished,
+                environment=each.name,
+                failure=each.error,
+                attempts=attempts_of(each),
+                solved_by=solved_by,
+                solved=states[solved_by].environments[each.name].finished if solved_by else None,
+            )
+            for run, state in states.items()
+            for each in state.environments.values()
+            if each.error and each.finished and each.finished >= since
+            if each.status in {Status.FAILED, Status.INTERRUPTED}
+            for solved_by in [next_completed(states, each.name, run)]
+        ]
+        return sorted(found, key=lambda each: (-each.time.timestamp(), -each.run, each.environment))[:limit]
+
+    def stage_times(self, runs: Sequence[int]) -> tuple[StageTime, ...]:
+        """How long stages took in these runs, as far as they have ended."""
+        with self._lock:
+            last = [self._events[run][-1].body for run in runs if self._events.get(run)]
+        summaries = [each for body in last if isinstance(body, RunFinished) for each in body.environments]
+        succeeded = (stage for each in summaries for stage in each.stages if stage.outcome is StageOutcome.SUCCEEDED)
+        return stage_times((each.stage, each.seconds) for each in succeeded)
+
+    def _record(self, run: int) -> tuple[RunRecord, tuple[FailedText, ...]]:
         plan, environments, begun = self._begun[run - 1]
         state = fold(self._events[run])
         record = RunRecord(
@@ -74,21 +135,69 @@ class MemoryEventLog:
             outcome=state.outcome,
             environments=environments,
             ready=sum(each.ready for each in state.environments.values()),
+            failed=tuple(
+                FailedEnvironment(name, encodable(each.error.code) if each.error else "")
+                for name, each in state.environments.items()
+                if each.status is Status.FAILED
+            ),
+            retried=tuple(
+                RetriedEnvironment(name, attempts_of(each))
+                for name, each in state.environments.items()
+                if attempts_of(each) > 1
+            ),
         )
         errors = [each.error for each in state.environments.values() if each.error]
-        return record, tuple(f"{each.code}: {each.message}" for each in errors)
+        return record, tuple((each.code, each.message) for each in errors)
 
 
-def matches(query: RunQuery, record: RunRecord, errors: Sequence[str]) -> bool:
+def matches(query: RunQuery, record: RunRecord, errors: Sequence[FailedText]) -> bool:
     """Whether a run is among those that are asked for."""
-    text = query.search.lower()
-    return (
-        (not query.before or record.run < query.before)
-        and (not query.status or query.status == (record.outcome or "running"))
-        and (query.since is None or record.submitted >= query.since)
-        and (not query.environment or any(fnmatchcase(name, query.environment) for name in record.environments))
-        and any(text in each.lower() for each in (record.plan, *record.environments, *errors))
+    terms = (
+        RunTerm(RunField.TEXT, query.search),
+        *([RunTerm(RunField.STATUS, query.status)] if query.status else []),
+        *query.terms,
     )
+    since = query.since is None or record.submitted >= query.since
+    named = not query.environment or any(fnmatchcase(name, query.environment) for name in record.environments)
+    return since and named and all(holds(each, record, errors) is not each.negated for each in terms)
+
+
+def holds(term: RunTerm, record: RunRecord, errors: Sequence[FailedText]) -> bool:
+    """Whether a run is as a term says, its negation apart."""
+    match term.field:
+        case RunField.TEXT:
+            texts = (record.plan, *record.environments, *(f"{code}: {message}" for code, message in errors))
+            if term.is_regex:
+                return any(re.search(term.value, each, re.IGNORECASE) for each in texts)
+            return any(term.value.lower() in each.lower() for each in texts)
+        case RunField.ENVIRONMENT:
+            return any(is_named(name, term.value) for name in record.environments)
+        case RunField.PLAN:
+            return is_named(record.plan, term.value)
+        case RunField.STATUS:
+            return term.value == (record.outcome or "running")
+        case RunField.CODE:
+            return any(code and is_named(code, term.value) for code, _ in errors)
+
+
+def is_named(name: str, pattern: str) -> bool:
+    """Whether a name is as the pattern says; `*` stands for anything, case is ignored."""
+    parts = (re.escape(part) for part in pattern.split("*"))
+    return re.fullmatch(".*".join(parts), name, re.IGNORECASE | re.DOTALL) is not None
+
+
+def attempts_of(environment: EnvironmentState) -> int:
+    """The largest number of attempts at one stage, at least 1."""
+    return max(1, *(each.attempts for each in environment.stages))
+
+
+def next_completed(states: Mapping[int, RunState], environment: str, after: int) -> int:
+    """The next run in which an environment completed, 0: there is none."""
+    for run in sorted(run for run in states if run > after):
+        state = states[run].environments.get(environment)
+        if state is not None and state.status is Status.COMPLETED:
+            return run
+    return 0
 
 
 class MemoryRunControl:

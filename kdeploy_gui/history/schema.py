@@ -6,7 +6,7 @@ from sqlite_utils import Database, Migrations
 
 APPLICATION_ID = 0x6B64706C
 """`kdpl`, in the header of every history file."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 3
 """`user_version` of a history that has had all migrations below."""
 
 migrations = Migrations("kdeploy")
@@ -57,6 +57,50 @@ def create_history(db: Database) -> None:
             mark TEXT NOT NULL
         ) STRICT;
         CREATE INDEX readiness_by_environment ON readiness(environment, number);
+        """
+    )
+
+
+@migrations()
+def tell_how_environments_ended(db: Database) -> None:
+    """What lists of runs and of failures show of each environment, and the way to the event that tells its end.
+
+    `attempts` is the largest number of attempts at one stage, `code` that of its error.
+    """
+    db.executescript(
+        """
+        ALTER TABLE run_environments ADD COLUMN status TEXT NOT NULL DEFAULT '';
+        ALTER TABLE run_environments ADD COLUMN code TEXT NOT NULL DEFAULT '';
+        ALTER TABLE run_environments ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE run_environments ADD COLUMN ended TEXT;
+        CREATE INDEX ended_environments ON events(run, environment) WHERE type = 'environment_finished';
+        CREATE INDEX ended_runs ON runs(finished);
+        UPDATE run_environments SET (status, code, ended) = (
+            SELECT json_extract(body, '$.status'), coalesce(json_extract(body, '$.error.code'), ''), time FROM events
+            WHERE run = run_environments.run AND environment = run_environments.environment
+                AND type = 'environment_finished'
+        ) WHERE EXISTS (
+            SELECT 1 FROM events WHERE run = run_environments.run AND environment = run_environments.environment
+                AND type = 'environment_finished'
+        );
+        UPDATE run_environments SET attempts = tries.most FROM (
+            SELECT run, environment, max(attempt) AS most FROM events WHERE type = 'stage_started' AND attempt > 1
+            GROUP BY run, environment
+        ) AS tries WHERE tries.run = run_environments.run AND tries.environment = run_environments.environment;
+        """
+    )
+
+
+@migrations()
+def keep_plans(db: Database) -> None:
+    """The plan of a run as it was written, so that it can be run again; runs of older programs have none."""
+    db.executescript(
+        """
+        CREATE TABLE run_plans (
+            run INTEGER PRIMARY KEY REFERENCES runs(run),
+            text TEXT NOT NULL,
+            folder TEXT NOT NULL
+        ) STRICT;
         """
     )
 

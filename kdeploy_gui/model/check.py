@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, StrEnum
 
 from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.readiness import ReadyMark
 
 
@@ -23,6 +25,38 @@ class EnvironmentCheck:
     facts: Facts | None = None
     mark: ReadyMark | None = None
     failure: Failure | None = None
+
+
+class CheckPart(StrEnum):
+    """What is tried one after the other on the way to a machine; nothing is sent before the host key is the one meant.
+
+    The value is what people call it.
+    """
+
+    ADDRESS = "address"
+    PORT = "port"
+    HOST_KEY = "host key"
+    LOGIN = "login"
+    FACTS = "facts"
+
+
+class CheckOutcome(Enum):
+    """How one part of the way went."""
+
+    OK = "ok"
+    FAILED = "failed"
+    NOT_TRIED = "not tried"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStep:
+    """One part of the way to a machine. `offered` is set with the host key, `failure` where it failed."""
+
+    part: CheckPart
+    outcome: CheckOutcome
+    text: str = ""
+    failure: Failure | None = None
+    offered: HostKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

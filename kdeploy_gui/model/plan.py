@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from kdeploy_gui.model.environment import Environment
 
@@ -125,6 +126,14 @@ class PlanDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanSource:
+    """A plan as TOML text, and the folder that its sources are relative to."""
+
+    text: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """A local file: absolute `path`, `relative` to the plan's folder for people, `size` in bytes."""
 
@@ -151,7 +160,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFile:
-    """One file of a plan; `target` is absolute or starts with `~/`."""
+    """One file of a plan; `target` is absolute or starts with `~/`, `artifact` is the source as the plan names it."""
 
     source: SourceFile
     target: str
@@ -159,6 +168,7 @@ class PlannedFile:
     mode: int
     owner: str = ""
     sensitive: bool = False
+    artifact: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

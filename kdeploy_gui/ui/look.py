@@ -55,6 +55,10 @@ class Row(Enum):
     TABLE_HEADER = (28, 26, "table header")
 
 
+SMALL_TEXT = {"QHeaderView": Text.HEADER, "QStatusBar": Text.CELL, "QToolTip": Text.CELL}
+"""Qt's widgets whose text is not `Text.BODY`."""
+
+
 class Look(QObject):
     """The present look. Views ask it for everything and drop what they cached when it says `changed`."""
 
@@ -173,4 +177,6 @@ class Look(QObject):
         if self._app is not None:
             self._app.setPalette(palette(self.theme))
             self._app.setFont(self.font(Text.BODY))
+            for name, text in SMALL_TEXT.items():
+                self._app.setFont(self.font(text), name)  # type: ignore[arg-type]  # the stub wants bytes, PySide6 wants str
         self.changed.emit()

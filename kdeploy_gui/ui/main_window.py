@@ -212,12 +212,16 @@ class MainWindow(QMainWindow):
         self.top.closed.connect(self._close_draft)
         self.errors.inbox.changed.connect(self._count_errors)
         self.drafts.changed.connect(self._show_drafts)
-        session.machines.selection_changed.connect(session.commands.refresh)
-        session.machines.changed.connect(session.commands.refresh)
-        session.runs.started.connect(session.commands.refresh)
-        session.runs.ended.connect(session.commands.refresh)
+        session.machines.selection_changed.connect(self._refresh_commands)
+        session.machines.changed.connect(self._refresh_commands)
+        session.runs.started.connect(self._refresh_commands)
+        session.runs.ended.connect(self._refresh_commands)
+        session.undo.changed.connect(self._refresh_commands)
         self._count_errors()
         self._show_drafts()
+
+    def _refresh_commands(self) -> None:
+        self.session.commands.refresh()
 
     def _go_to_tab(self, key: str) -> None:
         if key in {each.value for each in Where}:
@@ -344,7 +348,7 @@ class MainWindow(QMainWindow):
             for command in commands.all():
                 if command.menu == title:
                     menu.addAction(commands.action(command.id))
-            menu.aboutToShow.connect(commands.refresh)
+            menu.aboutToShow.connect(self._refresh_commands)
         # An action without a widget has no key: those of menus have the menu bar's window.
         self.addActions([commands.action(each.id) for each in commands.all() if not each.scope])
 

@@ -51,7 +51,7 @@ class Condition(Enum):
     SPLAT = ("Splat", "bug", "failed")
     OK = ("OK", "check-circle", "ready")
     ATTENTION = ("Needs attention", "alert-circle", "retry")
-    NOT_APPLICABLE = ("Not needed here", "minus", "t3")
+    OPTIONAL = ("Optional", "minus", "t3")
 
     @property
     def word(self) -> str:

@@ -165,7 +165,8 @@ def test_trust_at_a_terminal_shows_the_key_and_asks(lab: Lab, board: Sshd, answe
     said = at_terminal(answer, "env", "trust", "board-a")
     assert said.status == status, said.stdout
     assert offered in said.stdout
-    assert "ssh-keygen -lf" in said.stdout
+    assert "ssh-keygen -lvf /etc/ssh/ssh_host_ed25519_key.pub" in said.stdout
+    assert "+--[ED25519 256]--+" in said.stdout
     keys = kdeploy("env", "show", "board-a", "--json").json["environment"]["host_keys"]
     assert keys == ([offered] if status == 0 else [])
 

@@ -12,20 +12,35 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from kdeploy_gui.errors import Category
 from kdeploy_gui.history import open_history
 from kdeploy_gui.history.memory import MemoryEventLog, MemoryOutputStore, MemoryReadinessLog, MemoryRunControl
 from kdeploy_gui.model.event import (
     Body,
     EnvironmentFinished,
+    EnvironmentSummary,
     Event,
     OutputAppended,
     ReadinessChanged,
     RunFinished,
     RunSubmitted,
+    StageStarted,
+    StageSummary,
 )
-from kdeploy_gui.model.history import OutputChunk, RunQuery
+from kdeploy_gui.model.failure import Failure, Place
+from kdeploy_gui.model.history import (
+    FailedEnvironment,
+    OutputChunk,
+    RetriedEnvironment,
+    RunCount,
+    RunField,
+    RunQuery,
+    RunTerm,
+    StageTime,
+)
+from kdeploy_gui.model.plan import PlanSource
 from kdeploy_gui.model.readiness import ReadyMark
-from kdeploy_gui.model.stage import Outcome, Stage, Status
+from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from kdeploy_gui.ports import EventLog, OutputStore, ReadinessLog, RunControl
 from tests.strategies import START, ready_marks
 
@@ -116,6 +131,129 @@ def test_runs_are_chosen_by_environment_status_and_text(ports: Ports) -> None:
     assert found(RunQuery(search="%")) == []
 
 
+def failure(code: str, environment: str) -> Failure:
+    return Failure(code, Category.TARGET, f"{code} happened on {environment}", where=Place(environment))
+
+
+def ended_run(log: EventLog, *ends: tuple[str, Status, Failure | None], at: timedelta = timedelta()) -> int:
+    """A run in which each environment ended so, an hour after it was submitted."""
+    names = tuple(name for name, _, _ in ends)
+    run = log.begin("smoke", names)
+    found = [Event(seq=1, time=START + at, run=run, body=RunSubmitted("smoke", names))]
+    later = START + at + timedelta(hours=1)
+    for name, status, error in ends:
+        body = EnvironmentFinished(status, status is Status.COMPLETED, error)
+        found.append(Event(seq=len(found) + 1, time=later, run=run, body=body, environment=name))
+    succeeded = all(status is Status.COMPLETED for _, status, _ in ends)
+    outcome = Outcome.SUCCEEDED if succeeded else Outcome.FAILED
+    log.append([*found, Event(seq=len(found) + 1, time=later, run=run, body=RunFinished(outcome))])
+    log.release(run)
+    return run
+
+
+def test_a_list_of_runs_names_what_failed_and_what_was_retried(ports: Ports) -> None:
+    failed = ("board-b", Status.FAILED, failure("E-NOSPC", "board-b"))
+    cancelled = ("board-c", Status.CANCELLED, failure("E-CANCELLED", "board-c"))
+    run = ended_run(ports.log, ("board-a", Status.COMPLETED, None), failed, cancelled)
+    flaky = run_of(ports.log, "board-a", "board-b")
+    tries = [
+        Event(
+            seq=seq, time=START, run=flaky, body=StageStarted(), environment=name, stage=Stage.CONNECTING, attempt=tries
+        )
+        for seq, (name, tries) in enumerate([("board-a", 1), ("board-b", 1), ("board-b", 2), ("board-b", 3)], start=2)
+    ]
+    ports.log.append(tries)
+
+    found = {each.run: each for each in ports.log.runs(RunQuery())}
+
+    assert found[run].failed == (FailedEnvironment("board-b", "E-NOSPC"),)
+    assert found[run].retried == ()
+    assert found[flaky].failed == ()
+    assert found[flaky].retried == (RetriedEnvironment("board-b", 3),)
+
+
+TERMS: list[tuple[RunTerm, set[int]]] = [
+    (RunTerm(RunField.TEXT, "E-NO"), {1}),
+    (RunTerm(RunField.TEXT, "happened"), {1, 2}),
+    (RunTerm(RunField.TEXT, "vm-1", negated=True), {1, 2}),
+    (RunTerm(RunField.TEXT, "^board-[ab]$", is_regex=True), {1, 3}),
+    (RunTerm(RunField.TEXT, "NOSPC|stalled", is_regex=True), {1, 2}),
+    (RunTerm(RunField.TEXT, "nospc", negated=True, is_regex=True), {2, 3}),
+    (RunTerm(RunField.ENVIRONMENT, "vm-*"), {3}),
+    (RunTerm(RunField.ENVIRONMENT, "board-a", negated=True), {2}),
+    (RunTerm(RunField.PLAN, "sm*"), {1, 2, 3}),
+    (RunTerm(RunField.PLAN, "*MOK*"), {1, 2, 3}),
+    (RunTerm(RunField.PLAN, "smok"), set()),
+    (RunTerm(RunField.PLAN, "sm?k_", negated=True), {1, 2, 3}),
+    (RunTerm(RunField.ENVIRONMENT, "board%"), set()),
+    (RunTerm(RunField.STATUS, "failed"), {1, 2}),
+    (RunTerm(RunField.STATUS, "failed", negated=True), {3}),
+    (RunTerm(RunField.CODE, "E-*"), {1, 2}),
+    (RunTerm(RunField.CODE, "E-STALLED"), {2}),
+    (RunTerm(RunField.CODE, "*", negated=True), {3}),
+]
+
+
+@pytest.mark.parametrize(("term", "expected"), TERMS)
+def test_runs_are_chosen_by_terms(ports: Ports, term: RunTerm, expected: set[int]) -> None:
+    ended_run(ports.log, ("board-a", Status.FAILED, failure("E-NOSPC", "board-a")))
+    ended_run(ports.log, ("board-c", Status.FAILED, failure("E-STALLED", "board-c")))
+    ended_run(ports.log, ("vm-1", Status.COMPLETED, None), ("board-a", Status.COMPLETED, None))
+    query = RunQuery(terms=(term,))
+
+    assert {each.run for each in ports.log.runs(query)} == expected
+    assert ports.log.count(replace(query, limit=1, before=2)) == RunCount(len(expected), 3)
+
+
+def test_all_terms_must_hold(ports: Ports) -> None:
+    ended_run(ports.log, ("board-a", Status.FAILED, failure("E-NOSPC", "board-a")))
+    two = ended_run(ports.log, ("board-a", Status.COMPLETED, None))
+    terms = (RunTerm(RunField.ENVIRONMENT, "board-a"), RunTerm(RunField.CODE, "E-NO*", negated=True))
+
+    assert [each.run for each in ports.log.runs(RunQuery(terms=terms))] == [two]
+    assert ports.log.count(RunQuery(terms=terms, since=START + timedelta(days=1))) == RunCount(0, 2)
+
+
+def test_failures_say_whether_a_later_run_solved_them(ports: Ports) -> None:
+    nospc, stalled = failure("E-NOSPC", "board-a"), failure("E-STALLED", "board-b")
+    old = ended_run(ports.log, ("board-c", Status.FAILED, nospc), at=timedelta(days=-9))
+    one = ended_run(ports.log, ("board-a", Status.FAILED, nospc), ("board-b", Status.INTERRUPTED, stalled))
+    two = ended_run(ports.log, ("board-a", Status.FAILED, nospc), at=timedelta(days=1))
+    ended_run(ports.log, ("board-b", Status.CANCELLED, failure("E-CANCELLED", "board-b")), at=timedelta(days=2))
+    green = ended_run(ports.log, ("board-a", Status.COMPLETED, None), at=timedelta(days=3))
+    ended_run(ports.log, ("board-a", Status.COMPLETED, None), at=timedelta(days=4))
+
+    found = ports.log.failures(START)
+
+    assert [(each.run, each.environment, each.solved_by) for each in found] == [
+        (two, "board-a", green),
+        (one, "board-a", green),
+        (one, "board-b", 0),
+    ]
+    assert found[0].solved == START + timedelta(days=3, hours=1)
+    assert found[0].time == START + timedelta(days=1, hours=1)
+    assert (found[2].failure, found[2].solved, found[2].attempts, found[2].plan) == (stalled, None, 1, "smoke")
+    assert [each.run for each in ports.log.failures(START - timedelta(days=30))][-1] == old
+    assert ports.log.failures(START, limit=1) == found[:1]
+
+
+def test_stage_times_are_those_of_successful_stages(ports: Ports) -> None:
+    def summary(name: str, *stages: tuple[Stage, StageOutcome, float]) -> EnvironmentSummary:
+        told = tuple(StageSummary(stage, outcome, 1, seconds) for stage, outcome, seconds in stages)
+        return EnvironmentSummary(name, Status.COMPLETED, True, 0.0, told)
+
+    done, failed = StageOutcome.SUCCEEDED, StageOutcome.FAILED
+    going, ended = run_of(ports.log, "board-a"), run_of(ports.log, "board-a")
+    environments = [summary(f"board-{n}", (Stage.DEPLOYING, done, float(n))) for n in range(40)]
+    environments += [summary("x", (Stage.CONNECTING, done, 0.5), (Stage.DEPLOYING, failed, 999.0))]
+    finished = RunFinished(Outcome.FAILED, tuple(environments))
+    ports.log.append([Event(seq=2, time=START, run=ended, body=finished)])
+
+    expected = (StageTime(Stage.CONNECTING, 0.5, 0.5), StageTime(Stage.DEPLOYING, 20.0, 37.0))
+    assert ports.log.stage_times([going, ended, 99]) == expected
+    assert ports.log.stage_times([going]) == ()
+
+
 def test_many_threads_append_at_once(ports: Ports) -> None:
     runs = [run_of(ports.log, "board-a") for _ in range(4)]
 
@@ -185,3 +323,11 @@ def test_output_is_found_by_offset_and_by_event(ports: Ports) -> None:
     ]
     assert [each.data for each in ports.output.chunks(run, "board-a")] == [b"one\n", b"two\n"]
     assert list(ports.output.chunks(run, "board-b")) == []
+
+
+def test_a_run_keeps_what_it_was_planned_from(ports: Ports) -> None:
+    source = PlanSource('name = "smoke" # \u4e2d "quoted"\r\n', Path("/plans/net \udcff"))
+    run = ports.log.begin("smoke", ["board-a"], source)
+    assert ports.log.source(run) == source
+    assert ports.log.source(ports.log.begin("smoke", ["board-a"])) is None
+    assert ports.log.source(run + 9) is None

@@ -15,10 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kdeploy_gui.documents import lab_edit, lab_file
-from kdeploy_gui.documents.lab_edit import add_environment, remove_environment, set_host_keys
+from kdeploy_gui.documents.lab_edit import (
+    Removed,
+    add_environment,
+    add_environments,
+    added_problems,
+    restore_environment,
+    set_host_keys,
+    take_environment,
+)
 from kdeploy_gui.documents.lab_file import read_lab
 from kdeploy_gui.errors import LocalError
 from kdeploy_gui.model.environment import Environment, Kernel, Kind, Power
+from kdeploy_gui.model.problem import Problem
 
 KEY = "SHA256:" + "A" * 43
 OTHER_KEY = "SHA256:" + "B" * 43
@@ -53,6 +62,17 @@ def lab(tmp_path: Path) -> Path:
     path = tmp_path / "lab.toml"
     path.write_text(LAB)
     return path
+
+
+def remove_environment(path: Path, name: str) -> tuple[Problem, ...]:
+    taken = take_environment(path, name)
+    return () if isinstance(taken, Removed) else taken
+
+
+def taken(path: Path, name: str) -> Removed:
+    found = take_environment(path, name)
+    assert isinstance(found, Removed)
+    return found
 
 
 def names(path: Path) -> list[str]:
@@ -190,6 +210,51 @@ def test_all_can_be_removed(lab: Path) -> None:
         assert remove_environment(lab, name) == ()
     assert names(lab) == []
     assert lab.read_text() == "# The lab of the network team.\n\n# the end"
+
+
+def test_removed_ones_go_back_exactly_where_they_were(lab: Path) -> None:
+    removed = [taken(lab, name) for name in ("b", "a", "c")]
+    for each in reversed(removed):
+        assert restore_environment(lab, each) == ()
+    assert lab.read_text() == LAB
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_removed_one_goes_back_beside_what_others_wrote_meanwhile(lab: Path, name: str) -> None:
+    removed = taken(lab, name)
+    assert add_environment(lab, NEW) == ()
+    assert restore_environment(lab, removed) == ()
+    assert names(lab) == ["a", "b", "c", "new"]
+    assert set(LAB.splitlines()) <= set(lab.read_text().splitlines())
+
+
+def test_removed_one_goes_back_although_its_neighbours_went_too(lab: Path) -> None:
+    removed = taken(lab, "b")
+    for name in ("a", "c"):
+        assert remove_environment(lab, name) == ()
+    assert restore_environment(lab, removed) == ()
+    assert names(lab) == ["b"]
+    assert "# be patient" in lab.read_text()
+
+
+def test_removed_one_does_not_go_back_beside_another_of_its_name(lab: Path) -> None:
+    removed = taken(lab, "b")
+    assert add_environment(lab, Environment(name="b", host="other")) == ()
+    before = lab.read_text()
+    assert "name 'b' is taken" in restore_environment(lab, removed)[0].message
+    assert lab.read_text() == before
+
+
+def test_several_are_added_together_or_not_at_all(lab: Path) -> None:
+    behind = Environment(name="behind", host="h", jump="new")
+    wrong = Environment(name="Wrong", host="h")
+    assert [each.field for each in added_problems(lab, [behind, NEW, wrong])] == ["environment[5].name"]
+    assert add_environments(lab, [behind, NEW, wrong])
+    assert lab.read_text() == LAB
+    assert added_problems(lab, [behind, NEW]) == ()
+    assert lab.read_text() == LAB
+    assert add_environments(lab, [behind, NEW]) == ()
+    assert names(lab) == ["a", "b", "c", "behind", "new"]
 
 
 def test_environment_that_others_jump_over_stays(lab: Path) -> None:
@@ -331,5 +396,13 @@ def test_any_edit_changes_what_it_says_and_nothing_else(
             for number, each in enumerate(before)
         ]
     else:
-        assert remove_environment(path, present[index]) == ()
+        removed = taken(path, present[index])
         assert environments_of(path.read_text()) == before[:index] + before[index + 1 :]
+        if data.draw(st.booleans()):
+            path.write_text(path.read_text() + "\n# somebody else was here\n")
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+            assert restore_environment(path, removed) == ()
+            assert environments_of(path.read_text()) == before
+        else:
+            assert restore_environment(path, removed) == ()
+            assert path.read_text() == text

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 
 from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine
 from kdeploy_gui.environments.ssh_host import SshConnector
+from kdeploy_gui.model.check import CheckStep
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileState
 from kdeploy_gui.model.history import RunQuery, RunRecord
-from kdeploy_gui.model.plan import Dependency, Instrumentation, Plan, SourceFile, Want
+from kdeploy_gui.model.host_key import HostKey
+from kdeploy_gui.model.plan import Dependency, Instrumentation, Plan, PlanSource, SourceFile, Want
 from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ports import Connector, Content, EventLog, Target
 from tests.rehearsal import MemoryContent, memory_file, memory_plan
@@ -81,8 +83,11 @@ class HookedConnector:
     def _count_close(self) -> None:
         self.closed += 1
 
-    async def host_key(self, environment: Environment) -> str:
-        return await self._inner.host_key(environment)
+    async def approach(self, environment: Environment, tell: Callable[[CheckStep], None]) -> Target:
+        return await self.connect(environment)
+
+    async def host_key(self, environment: Environment, algorithm: str = "") -> HostKey:
+        return await self._inner.host_key(environment, algorithm)
 
 
 @dataclass
@@ -178,8 +183,11 @@ class FlakyLog:
         self._inner = inner
         self.error: Exception | None = None
 
-    def begin(self, plan: str, environments: Sequence[str]) -> int:
-        return self._inner.begin(plan, environments)
+    def begin(self, plan: str, environments: Sequence[str], source: PlanSource | None = None) -> int:
+        return self._inner.begin(plan, environments, source)
+
+    def source(self, run: int) -> PlanSource | None:
+        return self._inner.source(run)
 
     def append(self, events: Sequence[Event]) -> None:
         if self.error is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,10 +14,12 @@ import pytest
 from kdeploy_gui.engine.stages.dependencies import Found
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.errors import Category
+from kdeploy_gui.model.check import CheckStep
 from kdeploy_gui.model.command import Completed
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import DependencyDone, Event
 from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.plan import Dependency, Policy
 from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome
@@ -66,7 +68,11 @@ class Board:
         path = f"{self.root / 'bin'}:{os.defpath}"
         return ShellTarget(LocalShell(("/bin/sh",), self.root / "home", path), MemoryContent())
 
-    async def host_key(self, environment: Environment) -> str:
+    async def approach(self, environment: Environment, tell: Callable[[CheckStep], None]) -> Target:
+        """See `Connector.approach`."""
+        return await self.connect(environment)
+
+    async def host_key(self, environment: Environment, algorithm: str = "") -> HostKey:
         """See `Connector.host_key`."""
         raise NotImplementedError(environment.name)
 

@@ -177,6 +177,15 @@ async def test_a_changed_host_key_ends_everything_before_the_login(talkative: Ss
         assert LOGIN in talkative.log, "this is how a login would have shown"
 
 
+@pytest.mark.parametrize("pinned", [0, 1])
+async def test_a_machine_with_several_keys_may_be_pinned_by_any_of_them(make_sshd: MakeSshd, pinned: int) -> None:
+    server = make_sshd(host_key_types=("ed25519", "rsa"))
+    async with connected(replace(server.environment(), host_keys=(server.fingerprints[pinned],))) as target:
+        assert (await target.facts(FactsQuery())).kernel_release
+    error = await refusal(replace(server.environment(), host_keys=(f"SHA256:{'A' * 43}",)))
+    assert error.details["offered"] == server.fingerprints[0]
+
+
 async def test_one_of_several_pins_is_enough(sshd: Sshd) -> None:
     environment = sshd.environment()
     async with connected(replace(environment, host_keys=("SHA256:" + "A" * 43, *environment.host_keys))) as target:

@@ -14,6 +14,7 @@ import pytest
 
 from kdeploy_gui.errors import LocalError
 from kdeploy_gui.history import History, open_history
+from kdeploy_gui.history.schema import SCHEMA_VERSION
 from kdeploy_gui.model.history import RunQuery
 from tests.history.peer import progress, submitted, under_way
 
@@ -104,12 +105,12 @@ def test_a_file_whose_creation_was_interrupted_is_a_new_history(folder: Path) ->
 def test_a_newer_history_is_refused_untouched(folder: Path, read_only: bool) -> None:
     a_used_history(folder)
     with closing(sqlite3.connect(folder / "kdeploy.db")) as db:
-        db.execute("PRAGMA user_version = 7")
+        db.execute("PRAGMA user_version = 99")
     before = (folder / "kdeploy.db").read_bytes()
 
     error = opening_fails_with("E-HISTORY-NEWER", folder, read_only=read_only)
 
-    assert (error.details["found"], error.details["known"]) == ("7", "1")
+    assert (error.details["found"], error.details["known"]) == ("99", str(SCHEMA_VERSION))
     assert (folder / "kdeploy.db").read_bytes() == before
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from kdeploy_gui.engine.orchestrator import Orchestrator
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.environments.ssh_host import SshConnector
 from kdeploy_gui.history import open_history
+from kdeploy_gui.model.check import CheckStep
 from kdeploy_gui.model.environment import Environment, Lab
 from kdeploy_gui.model.event import Event
+from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.plan import Artifact, Backoff, Plan, PlanDraft, Policy
 from kdeploy_gui.model.run import RunState, fold
 from kdeploy_gui.ports import Connector, Content, Target
@@ -74,7 +76,10 @@ class LocalMachine:
     async def connect(self, environment: Environment) -> Target:
         return ShellTarget(LocalShell(self.interpreter, self.home, umask=self.umask), self.content)
 
-    async def host_key(self, environment: Environment) -> str:
+    async def approach(self, environment: Environment, tell: Callable[[CheckStep], None]) -> Target:
+        return await self.connect(environment)
+
+    async def host_key(self, environment: Environment, algorithm: str = "") -> HostKey:
         raise NotImplementedError(environment.name)
 
 

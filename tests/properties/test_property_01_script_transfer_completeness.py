@@ -31,9 +31,11 @@ from kdeploy_gui.errors import (
     TargetBusy,
     TargetError,
 )
+from kdeploy_gui.model.check import CheckStep
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event, FileDone, StageStarted
 from kdeploy_gui.model.files import Batch
+from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.plan import Artifact, ArtifactType, Plan, Policy
 from kdeploy_gui.model.run import EnvironmentState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
@@ -172,8 +174,11 @@ class Meddler:
             return AnswerLost(target, environment.name, self)
         return target
 
-    async def host_key(self, environment: Environment) -> str:
-        return await self.inner.host_key(environment)
+    async def approach(self, environment: Environment, tell: Callable[[CheckStep], None]) -> Target:
+        return await self.connect(environment)
+
+    async def host_key(self, environment: Environment, algorithm: str = "") -> HostKey:
+        return await self.inner.host_key(environment, algorithm)
 
 
 class AnswerLost:
@@ -430,8 +435,11 @@ class Rerouted:
         self.connections += 1
         return await self.inner.connect(self.through if self.connections == 1 else environment)
 
-    async def host_key(self, environment: Environment) -> str:
-        return await self.inner.host_key(environment)
+    async def approach(self, environment: Environment, tell: Callable[[CheckStep], None]) -> Target:
+        return await self.connect(environment)
+
+    async def host_key(self, environment: Environment, algorithm: str = "") -> HostKey:
+        return await self.inner.host_key(environment, algorithm)
 
 
 async def test_a_frozen_link_is_made_up_for_by_a_retry(

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 
 from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine, StoredFile
 from kdeploy_gui.errors import Category
+from kdeploy_gui.model.check import CheckStep
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import CheckDone, Event, RetryScheduled
 from kdeploy_gui.model.files import FileState
+from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.plan import Artifact, ArtifactType, Plan
 from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
@@ -44,8 +46,11 @@ class Tampering:
     async def connect(self, environment: Environment) -> Target:
         return _Tampered(await self.inner.connect(environment), self)
 
-    async def host_key(self, environment: Environment) -> str:
-        return await self.inner.host_key(environment)
+    async def approach(self, environment: Environment, tell: Callable[[CheckStep], None]) -> Target:
+        return await self.connect(environment)
+
+    async def host_key(self, environment: Environment, algorithm: str = "") -> HostKey:
+        return await self.inner.host_key(environment, algorithm)
 
 
 class _Tampered:

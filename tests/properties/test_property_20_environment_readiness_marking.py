@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from kdeploy_gui.engine import readiness
 from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine, StoredFile
 from kdeploy_gui.errors import NetworkError
-from kdeploy_gui.model.check import EnvironmentCheck
+from kdeploy_gui.model.check import CheckStep, EnvironmentCheck
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event, ReadinessChanged
 from kdeploy_gui.model.facts import Facts, FactsQuery
+from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.plan import Plan, Validation
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.ports import Connector, Target
@@ -201,8 +202,11 @@ class OtherBoot:
     async def connect(self, environment: Environment) -> Target:
         return _Rebooted(await self._inner.connect(environment))
 
-    async def host_key(self, environment: Environment) -> str:
-        return await self._inner.host_key(environment)
+    async def approach(self, environment: Environment, tell: Callable[[CheckStep], None]) -> Target:
+        return await self.connect(environment)
+
+    async def host_key(self, environment: Environment, algorithm: str = "") -> HostKey:
+        return await self._inner.host_key(environment, algorithm)
 
 
 class _Rebooted(HookedTarget):

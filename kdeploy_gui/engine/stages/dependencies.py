@@ -11,8 +11,10 @@ from kdeploy_gui.engine.context import Context
 from kdeploy_gui.errors import Evidence, KdeployError, NetworkError, TargetBusy, TargetError
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.event import DependencyDone
+from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.plan import Dependency
 from kdeploy_gui.model.version import Version, VersionRange
+from kdeploy_gui.ports import Target
 
 _VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+(?:[-~.]?rc\d{1,9})?|\d{1,9}")
 _LOCKED = ("Could not get lock", "Unable to acquire the dpkg frontend lock", "is another process using it")
@@ -45,19 +47,19 @@ async def run(context: Context) -> None:
     wanted = context.plan.dependencies
     if not wanted:
         return
-    found = await _look(context, wanted)
+    found = await look(await context.target(), context.known, wanted)
     lacking = [each for each in wanted if not found[each].satisfies(each)]
     packages = [each for each in lacking if each.name]
     installed: set[Dependency] = set()
     refusal: KdeployError | None = None
     if packages:
         refusal = await _install_all(context, packages)
-        found = await _look(context, wanted)
+        found = await look(await context.target(), context.known, wanted)
         installed = {each for each in packages if found[each].satisfies(each)}
     _report(context, wanted, found, installed)
     missing = [each for each in wanted if each.required and not found[each].satisfies(each)]
     if missing:
-        raise _missing(missing, found, refusal)
+        raise missing_error(missing, found, refusal)
 
 
 def _report(
@@ -69,24 +71,25 @@ def _report(
         context.progress(number, len(wanted), "dependencies", each.label)
 
 
-def _package(context: Context, dependency: Dependency) -> str:
-    manager = context.known.package_manager
+def package_name(facts: Facts, dependency: Dependency) -> str:
+    """A package as this machine's package manager calls it."""
+    manager = facts.package_manager
     short = "apt" if manager == "apt-get" else manager
     return dependency.names.get(short, dependency.names.get(manager, dependency.name))
 
 
-def _item(context: Context, dependency: Dependency) -> str:
+def _item(facts: Facts, dependency: Dependency) -> str:
     if dependency.name:
-        return f"p:{_package(context, dependency)}"
+        return f"p:{package_name(facts, dependency)}"
     return f"{'v' if dependency.version else 't'}:{dependency.tool}"
 
 
-async def _look(context: Context, wanted: Sequence[Dependency]) -> dict[Dependency, Found]:
-    target = await context.target()
-    items = {each: _item(context, each) for each in wanted}
+async def look(target: Target, facts: Facts, wanted: Sequence[Dependency]) -> dict[Dependency, Found]:
+    """What the machine has of these dependencies; changes nothing."""
+    items = {each: _item(facts, each) for each in wanted}
     command = Command(
         resources.text("remote/dependencies.sh"),
-        (context.known.package_manager, *dict.fromkeys(items.values())),
+        (facts.package_manager, *dict.fromkeys(items.values())),
         title="dependency check",
         timeout=60,
     )
@@ -107,8 +110,8 @@ async def _install_all(context: Context, lacking: Sequence[Dependency]) -> Kdepl
     Returns why the required ones could not be installed; the second look tells about the optional ones. Raises
     TargetBusy while something else installs.
     """
-    required = [_package(context, each) for each in lacking if each.required]
-    optional = [[_package(context, each)] for each in lacking if not each.required]
+    required = [package_name(context.known, each) for each in lacking if each.required]
+    optional = [[package_name(context.known, each)] for each in lacking if not each.required]
     refusal: KdeployError | None = None
     for group in ([required] if required else []) + optional:
         try:
@@ -120,11 +123,11 @@ async def _install_all(context: Context, lacking: Sequence[Dependency]) -> Kdepl
     return refusal
 
 
-async def _install(context: Context, packages: Sequence[str]) -> None:
-    facts = context.known
+def cannot_install(facts: Facts, packages: Sequence[str]) -> TargetError | None:
+    """Why packages cannot be installed on this machine at all; None: it can be tried."""
     if facts.package_manager != "apt-get":
         manager = facts.package_manager or "no package manager"
-        raise TargetError(
+        return TargetError(
             "E-PKG-MANAGER",
             f"kdeploy cannot install packages with {manager} yet",
             on_target=NO_FILES,
@@ -132,13 +135,20 @@ async def _install(context: Context, packages: Sequence[str]) -> None:
             manager=manager,
         )
     if facts.uid != 0:
-        raise TargetError(
+        return TargetError(
             "E-PKG-NOROOT",
             f"installing packages needs root; this is {facts.user}",
             on_target=NO_FILES,
             packages=" ".join(packages),
             user=facts.user,
         )
+    return None
+
+
+async def _install(context: Context, packages: Sequence[str]) -> None:
+    refusal = cannot_install(context.known, packages)
+    if refusal is not None:
+        raise refusal
     await context.drop_mark(f"run {context.run} began to install packages and has not made it READY since")
     context.progress(0, len(packages), "packages", f"installing {', '.join(packages)}")
     target = await context.target()
@@ -166,7 +176,7 @@ def _install_failed(done: Completed, packages: Sequence[str]) -> KdeployError:
     )
 
 
-def _missing(
+def missing_error(
     missing: Sequence[Dependency], found: Mapping[Dependency, Found], refusal: KdeployError | None
 ) -> KdeployError:
     """One error that names everything that is missing; why packages could not be installed comes first."""

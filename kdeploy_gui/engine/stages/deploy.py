@@ -22,10 +22,10 @@ async def run(context: Context) -> None:
     """Bring the plan's files onto the target."""
     target = await context.target()
     placements = context.placements()
-    _refuse_duplicates(placements)
+    refuse_duplicates(placements)
     states = await target.survey([each.entry.path for each in placements], sweep=True)
     for state in states.values():
-        _refuse(state)
+        refuse(state)
     batch = changes(context.run, placements, states)
     changed = {each.entry.path for each in batch.send} | {each.path for each in batch.attributes}
     for placement in placements:
@@ -67,14 +67,18 @@ def _attributes_match(entry: ManifestEntry, state: FileState) -> bool:
     return state.mode == entry.mode and same_owner(entry.owner, state.owner)
 
 
-def _refuse_duplicates(placements: tuple[Placement, ...]) -> None:
-    """Targets below `~` and absolute ones may meet; that shows only when the home folder is known."""
+def refuse_duplicates(placements: tuple[Placement, ...]) -> None:
+    """Raise PlanError where two files of the plan mean one path.
+
+    Targets below `~` and absolute ones may meet; that shows only when the home folder is known.
+    """
     for path, times in Counter(each.entry.path for each in placements).items():
         if times > 1:
             raise PlanError("E-TARGET-TWICE", f"{times} files of the plan go to {path}", path=path, on_target=UNCHANGED)
 
 
-def _refuse(state: FileState) -> None:
+def refuse(state: FileState) -> None:
+    """Raise TargetError where no file can be put."""
     if state.kind in _REFUSED:
         code, meaning = _REFUSED[state.kind]
         raise TargetError(code, f"{meaning}: {state.path}", path=state.path, on_target=UNCHANGED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.errors import TargetError
 from kdeploy_gui.model.command import Command
@@ -34,15 +36,25 @@ async def _detect_all(context: Context, target: Target) -> None:
         context.emit(state)
         context.instruments[instrument.name] = "on" if state.on == "yes" else state.on
         if want is Want.REQUIRED and state.on != "yes":
-            missing.append(f"{instrument.title}: {state.note or 'on is ' + state.on}")
+            missing.append(shortfall(instrument, state))
         context.progress(number, len(chosen), "instruments", instrument.title)
     if missing:
-        raise TargetError(
-            "E-INSTRUMENT",
-            f"required instruments are not shown to be on: {'; '.join(missing)}",
-            on_target="The files are deployed; the environment is not READY.",
-            instruments="; ".join(missing),
-        )
+        raise missing_error(missing)
+
+
+def shortfall(instrument: Instrument, state: InstrumentState) -> str:
+    """What is wrong with an instrument that is not on."""
+    return f"{instrument.title}: {state.note or 'on is ' + state.on}"
+
+
+def missing_error(missing: Sequence[str]) -> TargetError:
+    """The error that names every required instrument that is not shown to be on."""
+    return TargetError(
+        "E-INSTRUMENT",
+        f"required instruments are not shown to be on: {'; '.join(missing)}",
+        on_target="The files are deployed; the environment is not READY.",
+        instruments="; ".join(missing),
+    )
 
 
 async def detect(target: Target, instruments: list[Instrument]) -> dict[str, dict[str, str]]:

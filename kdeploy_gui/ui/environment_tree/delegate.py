@@ -2,70 +2,68 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from kdeploy_gui.model.visible import visible
-from kdeploy_gui.ui.environment_tree.model import EnvironmentModel, Node
+from kdeploy_gui.ui.environment_tree.model import EnvironmentModel
+from kdeploy_gui.ui.environment_tree.nodes import Node
 from kdeploy_gui.ui.look import Look, Row, Text
-from kdeploy_gui.ui.machines import Machines
 
 Index = QModelIndex | QPersistentModelIndex
+SHIFT = 8
+"""Pixels by which everything stands farther right than Qt puts it."""
+ELIDED_KEPT = 4096
 
 
 class EnvironmentDelegate(QStyledItemDelegate):
     """One row: icon, name, and at the right the word of its state or the size of its group."""
 
-    def __init__(self, machines: Machines, look: Look, parent: QWidget) -> None:
+    def __init__(self, look: Look, parent: QWidget) -> None:
         super().__init__(parent)
-        self._machines = machines
         self._look = look
+        self._elided: dict[tuple[str, int], str] = {}
+        look.changed.connect(self._elided.clear)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """The height of the design."""
         return QSize(self._look.px(120), self._look.row(Row.TREE))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Draw one row."""
+        """Draw one row on the ground that the view has drawn."""
         model = index.model()
         node = model.node(index) if isinstance(model, EnvironmentModel) else None
-        if node is None:
+        if node is None or not isinstance(model, EnvironmentModel):
             return
         rect: QRect = option.rect  # type: ignore[attr-defined]
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
-        look = self._look
-        painter.save()
-        if state & QStyle.StateFlag.State_Selected:
-            active = state & QStyle.StateFlag.State_Active and state & QStyle.StateFlag.State_HasFocus
-            painter.fillRect(rect, look.theme.sel if active else look.theme.seloff)
-        elif state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(rect, look.theme.hover)
         if node.environment is None:
-            self._texts(
-                painter, rect.adjusted(look.px(4), 0, -look.px(12), 0), node.name, str(len(node.environments())), "t2"
-            )
-        else:
-            self._environment(painter, rect, node)
-        painter.restore()
-
-    def _environment(self, painter: QPainter, rect: QRect, node: Node) -> None:
+            self._texts(painter, rect, self._look.px(SHIFT + 6), node, str(node.size), "t2")
+            return
         look = self._look
-        condition, _ = self._machines.condition(node.name)
+        state = model.state(node.name)
         side = look.px(16)
-        left = rect.left() + look.px(4)
-        pixmap = look.pixmap(condition.icon, condition.token, side, painter.device().devicePixelRatioF())
+        pixmap = look.pixmap(state.icon, state.token, side, painter.device().devicePixelRatio())
+        left = rect.left() + look.px(SHIFT - 12)
         painter.drawPixmap(left, rect.top() + (rect.height() - side) // 2, pixmap)
-        box = rect.adjusted(look.px(28), 0, -look.px(12), 0)
-        self._texts(painter, box, node.name, condition.word, condition.word_token)
+        self._texts(painter, rect, look.px(SHIFT + 10), node, state.word, state.word_token)
 
-    def _texts(self, painter: QPainter, box: QRect, name: str, word: str, token: str) -> None:
+    def _texts(self, painter: QPainter, rect: QRect, indent: int, node: Node, word: str, token: str) -> None:
         look = self._look
+        names, cells = look.metrics(Text.NAME), look.metrics(Text.CELL)
+        baseline = rect.top() + (rect.height() + names.capHeight()) / 2
+        left, right = rect.left() + indent, rect.right() + 1 - look.px(12) - cells.horizontalAdvance(word)
         painter.setFont(look.font(Text.CELL))
         painter.setPen(look.theme.color(token))
-        painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, word)
-        room = box.width() - look.metrics(Text.CELL).horizontalAdvance(word) - look.px(8)
+        painter.drawText(QPointF(right, baseline), word)
         painter.setFont(look.font(Text.NAME))
         painter.setPen(look.theme.t1)
-        shown = look.metrics(Text.NAME).elidedText(visible(name), Qt.TextElideMode.ElideRight, room)
-        painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown)
+        painter.drawText(QPointF(left, baseline), self._elide(node.name, right - look.px(8) - left, names))
+
+    def _elide(self, name: str, width: int, metrics: QFontMetrics) -> str:
+        key = (name, width)
+        if key not in self._elided:
+            if len(self._elided) > ELIDED_KEPT:
+                self._elided.clear()
+            self._elided[key] = metrics.elidedText(visible(name), Qt.TextElideMode.ElideRight, width)
+        return self._elided[key]

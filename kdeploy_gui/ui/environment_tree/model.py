@@ -1,14 +1,15 @@
-"""Groups and environments as a tree that changes row by row, so that nothing jumps or folds under the hand."""
+"""The tree of environments as a model that changes row by row, so that nothing jumps or folds under the hand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 
-from PySide6.QtCore import QAbstractItemModel, QMimeData, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractItemModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.visible import visible
+from kdeploy_gui.ui.environment_tree.live import LiveStates, Shown
+from kdeploy_gui.ui.environment_tree.nodes import Node, runs_of, staying, tree_of
 from kdeploy_gui.ui.machines import Machines, age
 from kdeploy_gui.ui.tips import plain_tip
 
@@ -16,57 +17,46 @@ Index = QModelIndex | QPersistentModelIndex
 NAMES = "application/x-kdeploy-environments"
 
 
-@dataclass(eq=False, slots=True)
-class Node:
-    """A group (its last folder's name) or an environment; groups come before environments, as they first occur."""
-
-    name: str
-    path: str = ""
-    environment: Environment | None = None
-    parent: Node | None = None
-    children: list[Node] = field(default_factory=list)
-
-    @property
-    def row(self) -> int:
-        """Its place below its parent."""
-        return self.parent.children.index(self) if self.parent is not None else 0
-
-    def environments(self) -> list[str]:
-        """Names of this environment, or of all below this group."""
-        if self.environment is not None:
-            return [self.name]
-        return [name for each in self.children for name in each.environments()]
-
-
 class EnvironmentModel(QAbstractItemModel):
-    """The tree of the environments that a filter leaves."""
+    """The environments that a filter leaves, in their groups."""
 
-    dropped = Signal(list, str)
+    dropped = Signal(object, str)
     """Names that were dragged, and the group they were dropped on."""
 
-    def __init__(self, machines: Machines) -> None:
-        super().__init__()
+    def __init__(self, machines: Machines, live: LiveStates, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self._machines = machines
+        self._live = live
         self._root = Node("")
+        self._ids: dict[int, Node] = {}  # an index holds a number: a pointer to a node could outlive it
         self._nodes: dict[str, Node] = {}
+        self._drawn: dict[str, Shown] = {}
         machines.checked.connect(self._checked)
 
-    def show(self, environments: Sequence[Environment]) -> None:
-        """Other content: rows that went are taken out, new ones put in, the others stay as they are."""
-        wanted = {each.name: each for each in environments}
-        for name in [name for name, node in self._nodes.items() if _elsewhere(node, wanted.get(name))]:
-            self._take_out(name)
-        for each in environments:
-            node = self._nodes.get(each.name)
-            if node is None:
-                self._put_in(each)
-            else:
-                node.environment = each
+    def show(self, environments: Iterable[tuple[Environment, bool]]) -> None:
+        """Other content, each environment with whether it is shown; rows that are in both stay as they are."""
+        self._sync(self._root, tree_of(environments))
+        self._ids = {node.id: node for node in self._root.all()}
+        self._nodes = {node.name: node for node in self._root.leaves()}
+
+    def state(self, name: str) -> Shown:
+        """How the state of an environment is drawn."""
+        shown = self._drawn[name] = self._live.shown(name)
+        return shown
+
+    def names(self) -> list[str]:
+        """Environments that are in the tree, from top to bottom."""
+        return [node.name for node in self._root.leaves()]
+
+    def groups(self) -> Iterator[tuple[str, QModelIndex]]:
+        """Paths and rows of groups."""
+        for node in self._root.all():
+            if node.environment is None and node is not self._root:
+                yield node.path, self._index(node)
 
     def node(self, index: Index) -> Node | None:
         """What a row stands for."""
-        found = index.internalPointer() if index.isValid() else None
-        return found if isinstance(found, Node) else None
+        return self._ids.get(index.internalId()) if index.isValid() else None
 
     def find(self, name: str) -> QModelIndex:
         """The row of an environment."""
@@ -77,7 +67,7 @@ class EnvironmentModel(QAbstractItemModel):
         """The place of a row."""
         above = self.node(parent) or self._root
         if column == 0 and 0 <= row < len(above.children):
-            return self.createIndex(row, 0, above.children[row])
+            return self.createIndex(row, 0, above.children[row].id)
         return QModelIndex()
 
     def parent(self, index: Index) -> QModelIndex:  # type: ignore[override]
@@ -90,19 +80,18 @@ class EnvironmentModel(QAbstractItemModel):
         return len((self.node(parent) or self._root).children)
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """One: the delegate draws the rest."""
+        """One: the delegate draws name and state."""
         return 1
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """Environments can be dragged, groups take them."""
+        """Environments can be dragged; groups and the empty part below them take them."""
         flags = super().flags(index)
         node = self.node(index)
-        if node is None:
-            return flags
-        return flags | (Qt.ItemFlag.ItemIsDropEnabled if node.environment is None else Qt.ItemFlag.ItemIsDragEnabled)
+        is_environment = node is not None and node.environment is not None
+        return flags | (Qt.ItemFlag.ItemIsDragEnabled if is_environment else Qt.ItemFlag.ItemIsDropEnabled)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Names; the state is told in words, too."""
+        """Names; states in words."""
         node = self.node(index)
         if node is None:
             return None
@@ -110,9 +99,9 @@ class EnvironmentModel(QAbstractItemModel):
             return visible(node.name)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             if node.environment is None:
-                return f"{visible(node.name)}, group of {len(node.environments())}"
-            condition, reason = self._machines.condition(node.name)
-            return ", ".join(part for part in (visible(node.name), condition.word, visible(reason)) if part)
+                return f"{visible(node.name)}, group of {node.size}"
+            _, reason = self._machines.condition(node.name)
+            return ", ".join(each for each in (visible(node.name), self.state(node.name).word, visible(reason)) if each)
         if role == Qt.ItemDataRole.ToolTipRole and node.environment is not None:
             return plain_tip(self._tip(node.environment))
         return None
@@ -123,17 +112,16 @@ class EnvironmentModel(QAbstractItemModel):
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
         """The names of dragged environments."""
-        names = [node.name for index in indexes if (node := self.node(index)) is not None and node.environment]
+        nodes = [node for index in indexes if (node := self.node(index)) is not None]
         data = QMimeData()
-        data.setData(NAMES, "\n".join(names).encode())
+        data.setData(NAMES, "\n".join(each.name for each in nodes if each.environment is not None).encode())
         return data
 
     def dropMimeData(self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: Index) -> bool:
-        """Told to whoever can move them."""
-        node = self.node(parent)
-        if node is None or node.environment is not None or not data.hasFormat(NAMES):
-            return False
-        self.dropped.emit(bytes(data.data(NAMES).data()).decode().split("\n"), node.path)
+        """Told to whoever can move them; the rows follow the lab file."""
+        node = self.node(parent) or self._root
+        if node.environment is None and data.hasFormat(NAMES):
+            self.dropped.emit(bytes(data.data(NAMES).data()).decode().split("\n"), node.path)
         return False
 
     def supportedDropActions(self) -> Qt.DropAction:
@@ -141,67 +129,49 @@ class EnvironmentModel(QAbstractItemModel):
         return Qt.DropAction.MoveAction
 
     def _tip(self, environment: Environment) -> str:
-        condition, reason = self._machines.condition(environment.name)
+        word = self.state(environment.name).word
+        _, reason = self._machines.condition(environment.name)
         looked = self._machines.checked_at(environment.name)
         lines = [
-            f"{environment.name}: {condition.word}",
+            f"{environment.name}: {word}",
             reason,
             environment.address,
-            f"tags: {', '.join(environment.tags)}" if environment.tags else "",
-            f"checked {age(looked)}" if looked is not None else "",
+            f"Tags: {', '.join(environment.tags)}" if environment.tags else "",
+            f"Last check {age(looked)}" if looked is not None else "",
         ]
         return "\n".join(line for line in lines if line)
 
     def _index(self, node: Node) -> QModelIndex:
-        return QModelIndex() if node is self._root else self.createIndex(node.row, 0, node)
+        return QModelIndex() if node is self._root else self.createIndex(node.row, 0, node.id)
 
-    def _put_in(self, environment: Environment) -> None:
-        above = self._group(environment.group)
-        node = Node(environment.name, environment.group, environment, above)
-        self._insert(above, len(above.children), node)
-        self._nodes[environment.name] = node
-
-    def _group(self, path: str) -> Node:
-        above = self._root
-        for number, part in enumerate(parts := [part for part in path.split("/") if part], 1):
-            found = next((each for each in above.children if each.environment is None and each.name == part), None)
-            if found is None:
-                found = Node(part, "/".join(parts[:number]), parent=above)
-                at = sum(each.environment is None for each in above.children)
-                self._insert(above, at, found)
-            above = found
-        return above
-
-    def _insert(self, above: Node, row: int, node: Node) -> None:
-        self.beginInsertRows(self._index(above), row, row)
-        above.children.insert(row, node)
-        self.endInsertRows()
-
-    def _take_out(self, name: str) -> None:
-        node: Node | None = self._nodes.pop(name)
-        while node is not None and node.parent is not None and not node.children:
-            above, row = node.parent, node.row
-            self.beginRemoveRows(self._index(above), row, row)
-            above.children.pop(row)
+    def _sync(self, have: Node, want: Node) -> None:
+        stays = staying(have.children, {each.key: place for place, each in enumerate(want.children)})
+        for first, last in reversed(runs_of(row for row in range(len(have.children)) if row not in stays)):
+            self.beginRemoveRows(self._index(have), first, last)
+            del have.children[first : last + 1]
+            have.number()
             self.endRemoveRows()
-            node = above
+        known = {each.key: each for each in have.children}
+        for first, last in runs_of(place for place, each in enumerate(want.children) if each.key not in known):
+            self.beginInsertRows(self._index(have), first, last)
+            fresh = want.children[first : last + 1]
+            self._ids.update((node.id, node) for each in fresh for node in each.all())
+            have.children[first:first] = fresh
+            have.number()
+            self.endInsertRows()
+        for each in want.children:
+            node = known.get(each.key)
+            if node is not None:
+                node.environment = each.environment
+                if node.environment is None:
+                    self._sync(node, each)
+        if have.size != want.size:
+            have.size = want.size
+            if have is not self._root:
+                self.dataChanged.emit(self._index(have), self._index(have))
 
     def _checked(self, name: str) -> None:
-        found = self.find(name)
-        if found.isValid():
-            self.dataChanged.emit(found, found)
-
-
-def _elsewhere(node: Node, now: Environment | None) -> bool:
-    return now is None or (node.environment is not None and node.environment.group != now.group)
-
-
-def fields_of(environment: Environment, word: str) -> dict[str, Iterable[str]]:
-    """What the keys of a filter look at."""
-    return {
-        "tag": environment.tags,
-        "group": (environment.group,),
-        "name": (environment.name,),
-        "kind": (environment.kind.value,),
-        "status": (word,),
-    }
+        node = self._nodes.get(name)
+        if node is not None and self._drawn.get(name) != self.state(name):
+            index = self._index(node)
+            self.dataChanged.emit(index, index)

@@ -11,6 +11,8 @@ from kdeploy_gui.model.history import FailureRecord
 
 _FINGERPRINT = re.compile(r"SHA256:[\w+/=]+")
 _QUANTITY = re.compile(r"\d[\d.,:]*")
+LONGEST_HEADLINE = 300
+"""Characters; the whole message is shown below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ def headline(message: str) -> str:
     """The part of a message before its details, as a sentence starts."""
     first = message.splitlines()[0] if message else ""
     head = first.partition(": ")[0].rstrip(".")
+    if len(head) > LONGEST_HEADLINE:
+        head = f"{head[:LONGEST_HEADLINE]}..."
     return head[:1].upper() + head[1:]
 
 

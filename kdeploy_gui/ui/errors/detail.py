@@ -17,6 +17,8 @@ from kdeploy_gui.ui.widgets import Button, Hairline, IconLabel, Kind, Pill, Plai
 
 LABELS = 152
 MARGIN = 24
+LONGEST_TEXT = 20_000
+"""Characters of one text that are shown."""
 
 
 class Evidence(QFrame):
@@ -27,7 +29,7 @@ class Evidence(QFrame):
         self._look = look
         column = QVBoxLayout(self)
         column.setContentsMargins(look.px(16), look.px(12), look.px(16), look.px(12))
-        label = PlainLabel(text, look, Text.LOG, "t1", selectable=True, wrap=True)
+        label = PlainLabel(shortened(text), look, Text.LOG, "t1", selectable=True, wrap=True)
         label.setAccessibleName("Evidence")
         column.addWidget(label)
 
@@ -48,6 +50,7 @@ class ErrorDetail(QScrollArea):
         super().__init__()
         self._look = look
         self.entry: Entry | None = None
+        self._buttons: Sequence[Callable[[], QWidget]] = ()
         self.actions_shown: tuple[Action, ...] = ()
         self.setWidgetResizable(True)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -58,7 +61,7 @@ class ErrorDetail(QScrollArea):
 
     def show_entry(self, entry: Entry | None, buttons: Sequence[Callable[[], QWidget]] = ()) -> None:
         """Show an entry, with `buttons` made for its title row."""
-        self.entry = entry
+        self.entry, self._buttons = entry, buttons
         page = QWidget()
         page.setBackgroundRole(QPalette.ColorRole.Base)
         page.setAutoFillBackground(True)
@@ -74,7 +77,7 @@ class ErrorDetail(QScrollArea):
         self.setWidget(page)
 
     def _again(self) -> None:
-        self.show_entry(self.entry)
+        self.show_entry(self.entry, self._buttons)
 
     def _title(self, entry: Entry, buttons: Sequence[Callable[[], QWidget]]) -> QHBoxLayout:
         look = self._look
@@ -114,9 +117,7 @@ class ErrorDetail(QScrollArea):
         return row
 
     def _add_sections(self, column: QVBoxLayout, entry: Entry) -> None:
-        failure = (
-            entry.cause.newest.failure if entry.cause else entry.retrying.scheduled.because if entry.retrying else None
-        )
+        failure = entry.failure
         if failure is None:
             return
         look = self._look
@@ -161,7 +162,7 @@ class ErrorDetail(QScrollArea):
         column.addLayout(grid)
 
     def _text(self, text: str) -> PlainLabel:
-        label = PlainLabel(text, self._look, Text.BODY, "t1", selectable=True, wrap=True)
+        label = PlainLabel(shortened(text), self._look, Text.BODY, "t1", selectable=True, wrap=True)
         label.setAlignment(Qt.AlignmentFlag.AlignTop)
         return label
 
@@ -197,9 +198,16 @@ class ErrorDetail(QScrollArea):
         return whole
 
     def _copy_evidence(self) -> None:
-        if self.entry is not None and self.entry.cause is not None:
-            evidence = self.entry.cause.newest.failure.evidence
+        failure = self.entry.failure if self.entry is not None else None
+        if failure is not None:
+            evidence = failure.evidence
             QGuiApplication.clipboard().setText("\n".join(part for part in (evidence.command, evidence.stderr) if part))
+
+
+def shortened(text: str) -> str:
+    """What a label can hold without holding up the window."""
+    more = len(text) - LONGEST_TEXT
+    return text if more <= 0 else f"{text[:LONGEST_TEXT]}\n... and {more} characters more, all of them in the report"
 
 
 def _places(entry: Entry) -> list[tuple[str, str]]:
@@ -218,6 +226,8 @@ def _places(entry: Entry) -> list[tuple[str, str]]:
 
 
 def _stage(value: str) -> str:
+    if value not in set(Stage):
+        return value
     number = [each.value for each in Stage].index(value) + 1
     label = Stage(value).label
     return f"{number} {label[:1].upper()}{label[1:]}"

@@ -33,6 +33,7 @@ class ErrorsPage(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._sought: tuple[int, str] | None = None
         look = session.look
         self.inbox = ErrorInbox(session, self)
         self.list = ProblemList(look)
@@ -61,9 +62,18 @@ class ErrorsPage(QWidget):
         self._refresh()
 
     def show_failure(self, run: int, environment: str) -> None:
-        """Go to the failure of an environment in a run."""
+        """Go to the failure of an environment in a run, as soon as the inbox has it."""
+        self._sought = (run, environment)
+        self.filter.set_text("")
+        self._seek()
+
+    def _seek(self) -> None:
+        if self._sought is None:
+            return
+        run, environment = self._sought
         for cause in (*self.inbox.open, *self.inbox.muted, *self.inbox.solved):
             if any(each.run == run and each.environment == environment for each in cause.records):
+                self._sought = None
                 self.list.choose(("cause", cause.key))
                 return
 
@@ -122,6 +132,7 @@ class ErrorsPage(QWidget):
         }
         self.filter.set_count(sum(map(len, kept.values())), sum(map(len, groups.values())))
         self.list.show_groups(tuple(kept.items()))
+        self._seek()
         if self.filter.filter.terms:
             self._empty.say("No error matches", "Esc in the filter clears it.")
         elif not inbox.loaded:
@@ -210,7 +221,7 @@ class ErrorsPage(QWidget):
                 self._session.bridge.spawn(self._retry(cause), name="retry")
             case Way.OPEN_LOG:
                 stage = record.failure.where.stage
-                navigator.fleet(record.run, record.environment, Stage(stage) if stage else None)
+                navigator.fleet(record.run, record.environment, Stage(stage) if stage in set(Stage) else None)
 
     async def _retry(self, cause: Cause) -> None:
         run = cause.newest.run

@@ -10,11 +10,13 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.errors.causes import Cause, headline
 from kdeploy_gui.ui.errors.inbox import Retrying
 from kdeploy_gui.ui.look import Look, Row, Text
 from kdeploy_gui.ui.states import CATEGORY_LOOK, Condition
+from kdeploy_gui.ui.tips import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -44,6 +46,13 @@ class Entry:
         return ("retry", self.retrying.environment) if self.retrying is not None else ()
 
     @property
+    def failure(self) -> Failure | None:
+        """What is told about."""
+        if self.cause is not None:
+            return self.cause.newest.failure
+        return self.retrying.scheduled.because if self.retrying is not None else None
+
+    @property
     def title(self) -> str:
         """The first line."""
         if self.cause is not None:
@@ -55,11 +64,12 @@ class Entry:
         """The second line: category, code, where."""
         if self.cause is not None:
             failure = self.cause.newest.failure
-            return f"{CATEGORY_LOOK[failure.category][0]}, {failure.code}, {_names(self.cause.environments)}"
+            where = _names(self.cause.environments)
+            return visible(f"{CATEGORY_LOOK[failure.category][0]}, {failure.code}, {where}")
         if self.retrying is None:
             return ""
         because, wait = self.retrying.scheduled.because, self.retrying.scheduled.in_s
-        where = f"{CATEGORY_LOOK[because.category][0]}, {because.code}, {self.retrying.environment}"
+        where = visible(f"{CATEGORY_LOOK[because.category][0]}, {because.code}, {self.retrying.environment}")
         return f"{where}, attempt {self.retrying.attempt} failed, again in {wait:.0f} s"
 
     @property
@@ -123,6 +133,12 @@ class ProblemModel(QAbstractListModel):
         self._folded ^= {title}
         self._lay_out()
 
+    def unfold(self, key: tuple[str, ...]) -> None:
+        """Open the group that an entry is in."""
+        for title, entries in self._groups:
+            if title in self._folded and any(each.key == key for each in entries):
+                self.fold(title)
+
     def item(self, index: Index) -> Group | Entry | None:
         """What a row stands for."""
         return self._rows[index.row()] if index.isValid() and index.row() < len(self._rows) else None
@@ -154,7 +170,7 @@ class ProblemModel(QAbstractListModel):
                 return f"{row.title}, {row.count}, {'folded' if row.folded else 'open'}"
             return ", ".join(part for part in (row.title, row.subtitle, row.when, row.often) if part)
         if role == Qt.ItemDataRole.ToolTipRole and isinstance(row, Entry):
-            return row.title
+            return plain_tip(row.title)
         return None
 
     def _lay_out(self) -> None:
@@ -263,7 +279,8 @@ class ProblemList(QListView):
         self._tell()
 
     def choose(self, key: tuple[str, ...]) -> bool:
-        """Go to an entry; False: it is not in the list."""
+        """Go to an entry, in a folded group, too; False: it is not in the list."""
+        self.problems.unfold(key)
         found = self.problems.find(key)
         if found.isValid():
             self.setCurrentIndex(found)

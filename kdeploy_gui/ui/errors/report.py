@@ -15,11 +15,11 @@ def report(cause: Cause) -> str:
     record, failure = cause.newest, cause.newest.failure
     evidence = failure.evidence
     lines = [
-        f"{failure.code} ({failure.category.value}): {visible(failure.message)}",
-        f"environment:   {', '.join(cause.environments)}",
+        f"{visible(failure.code)} ({failure.category.value}): {visible(failure.message)}",
+        f"environment:   {visible(', '.join(cause.environments))}",
         f"run:           {record.run} ({visible(record.plan)}), {timestamp(record.time)}",
         f"seen:          {len(cause.records)} times, in runs {', '.join(map(str, cause.runs))}",
-        f"stage:         {failure.where.stage or '-'}, attempt {record.attempts}",
+        f"stage:         {visible(failure.where.stage) or '-'}, attempt {record.attempts}",
         f"path:          {visible(failure.where.path) or '-'}",
         f"on the target: {visible_lines(failure.on_target) or '-'}",
         f"what to do:    {visible_lines(failure.remedy) or '-'}",

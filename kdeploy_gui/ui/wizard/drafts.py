@@ -19,6 +19,7 @@ SCOPE = "wizard"
 SAVE_MS = 800
 """After the last change; leaving a page saves at once."""
 UNNAMED = "new-deployment"
+KEYED = ("wizard.next", "wizard.back", "wizard.save")
 
 
 class Shown(Protocol):
@@ -120,6 +121,11 @@ class Drafts(QObject):
             self._session.bridge.spawn(self._remove(name), name="remove a draft")
             self._session.undo.offer(f"Removed the draft {draft.draft.name}", lambda: self._show(draft))
             self.changed.emit()
+
+    def show_page(self, page: Shown | None) -> None:
+        """Commands of the wizard act on this page."""
+        self.shown = page
+        self._session.commands.refresh(KEYED)
 
     def done(self, name: str) -> None:
         """A draft became a run: it is needed no more."""

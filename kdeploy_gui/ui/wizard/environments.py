@@ -5,23 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QTreeView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLineEdit,
+    QSplitter,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
 
 from kdeploy_gui.model.environment import Environment, Lab
 from kdeploy_gui.model.plan import PlanDraft
 from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.ui.filters import FilterBar
-from kdeploy_gui.ui.look import Look, Text
+from kdeploy_gui.ui.look import Look, Row, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.widgets import Button, Hairline, Kind, PlainLabel, StateLabel
 from kdeploy_gui.ui.wizard.fleet_model import TITLES, FleetModel
 
 KEYS = ("tag", "group", "name", "status")
-WIDTHS = (240, 190, 110, 110, 90, 110, 110)
-SIDE = 336
+WIDTHS = (220, 180, 112, 96, 88, 112, 104)
+SIDE = 304
+
+
+class RowHeight(QStyledItemDelegate):
+    """The usual cells, as high as the design wants them."""
+
+    def __init__(self, look: Look, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._look = look
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        """The height of a row of the grid."""
+        return QSize(super().sizeHint(option, index).width(), self._look.row(Row.GRID))
 
 
 class FleetTree(QTreeView):
@@ -31,6 +52,7 @@ class FleetTree(QTreeView):
         super().__init__()
         self._fleet = model
         self.setModel(model)
+        self.setItemDelegate(RowHeight(look, self))
         self.setAccessibleName("Environments to deploy to")
         self.setFrameShape(QTreeView.Shape.NoFrame)
         self.setUniformRowHeights(True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QPalette, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from kdeploy_gui.app import Planned
@@ -62,6 +62,8 @@ class WizardPage(QWidget):
         self.review = ReviewPage(session)
         self.bar = StepBar(look, (*(Step(each.title) for each in pages), Step("Review")))
         self._stack = QStackedWidget()
+        self._stack.setBackgroundRole(QPalette.ColorRole.Base)
+        self._stack.setAutoFillBackground(True)
         for each in (*pages, self.review):
             self._stack.addWidget(each)
         self._settle = QTimer(self, interval=CHECK_MS, singleShot=True)
@@ -144,12 +146,12 @@ class WizardPage(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         """Commands act on this page from now on."""
-        self._drafts.shown = self
+        self._drafts.show_page(self)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """They act on it no more; what was entered is stored."""
         if self._drafts.shown is self:
-            self._drafts.shown = None
+            self._drafts.show_page(None)
         self._drafts.save()
 
     def _edited(self) -> None:

@@ -60,11 +60,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An icon with a text, or a text alone where there is no condition; `token` is the text's colour."""
+    """An icon in the colour `ink` with a text in the colour `token`; either may be missing."""
 
-    condition: Condition | None
     text: str
-    token: str = "t1"
+    token: str = "t1"  # noqa: S105 - a colour token
+    icon: str = ""
+    ink: str = ""
+
+
+def _part(condition: Condition, text: str, token: str = "t1") -> Part:  # noqa: S107 - a colour token
+    return Part(text, token, condition.icon, condition.token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +112,10 @@ def columns_of(plan: Plan, titles: Callable[[str], str]) -> tuple[Column, ...]:
 def group_title(kind: Kind, plan: Plan) -> str:
     """What stands above a group of columns: `Files to /opt/tests/net, 14 each`."""
     if kind is not Kind.FILES:
-        return kind.value.strip()
+        return str(kind.value).strip()
     folders = {dirname(each.target) for each in plan.files}
     absolute = len({each.startswith("/") for each in folders}) == 1
-    shared = commonpath(folders) if folders and absolute else ""
+    shared: str = commonpath(folders) if folders and absolute else ""
     place = f" to {visible(shared)}" if shared not in {"", "/"} else ""
     return f"Files{place}, {len(plan.files):,} each"
 
@@ -122,23 +127,23 @@ def row_of(name: str, preview: EnvironmentPreview | None, columns: Sequence[Colu
 
 def _cell(name: str, preview: EnvironmentPreview | None, column: Column) -> Cell:
     if column.kind is Kind.ENVIRONMENT:
-        return Cell((Part(None, visible(name)),), visible(name))
+        return Cell((Part(visible(name)),), visible(name))
     if preview is None:
         planning = column.kind is Kind.VERDICT
-        part = Part(Condition.PLANNING, PLANNING, "t2")
+        part = _part(Condition.PLANNING, PLANNING, "t2")
         return Cell((part,) if planning else (), PLANNING)
     match column.kind:
         case Kind.FILES:
             return _files_cell(preview, [each for each in preview.files if each.artifact == column.key])
         case Kind.DEPENDENCY:
             found = next((each for each in preview.dependencies if each.label == column.key), None)
-            return _dependency_cell(found)
+            return _as_cause(preview, _dependency_cell(found))
         case Kind.INSTRUMENT:
             instrument = next((each for each in preview.instruments if each.name == column.key), None)
-            return _instrument_cell(instrument)
+            return _as_cause(preview, _instrument_cell(instrument))
         case Kind.SEND:
             text = mebibytes(preview.bytes_to_send) if preview.bytes_to_send else "0"
-            return Cell((Part(None, text, "t2"),), f"{text} to send")
+            return Cell((Part(text, "t2"),), f"{text} to send")
         case _:
             return _verdict_cell(preview)
 
@@ -149,7 +154,8 @@ _FILE_CONDITIONS = {
     FileChange.CHANGED: Condition.CHANGED,
     FileChange.SAME: Condition.SAME,
 }
-NOTHING = Cell((Part(Condition.NOT_RUN, "", "t3"),), "not known")
+LEFT_OUT = Cell((Part("", "t3", Condition.NOT_RUN.icon, "t3"),), "left out")
+NOTHING = Cell((_part(Condition.NOT_RUN, "", "t3"),), "not known")
 
 
 def _files_cell(preview: EnvironmentPreview, files: Sequence[FilePreview]) -> Cell:
@@ -160,16 +166,22 @@ def _files_cell(preview: EnvironmentPreview, files: Sequence[FilePreview]) -> Ce
         if counts[FileChange.REFUSED]:
             bad = next(each for each in files if each.refusal is not None)
             tip = bad.refusal.message if bad.refusal is not None else ""
-            return Cell((Part(Condition.REFUSED, "refused", "failed"),), "refused", tip)
-        return Cell((Part(None, "not sent", "t3"),), "not sent")
+            return Cell((_part(Condition.REFUSED, "refused", "failed"),), "refused", tip)
+        return Cell((Part("not sent", "t3"),), "not sent")
     parts: list[Part] = []
     for change, condition in _FILE_CONDITIONS.items():
         if counts[change]:
             word = " new" if change is FileChange.NEW and counts.total() == counts[change] else ""
             token = "t3" if change is FileChange.SAME else "t1"
-            parts.append(Part(condition, f"{counts[change]:,}{word}", token))
+            parts.append(_part(condition, f"{counts[change]:,}{word}", token))
     spoken = ", ".join(f"{counts[change]} {change.value}" for change in _FILE_CONDITIONS if counts[change])
     return Cell(tuple(parts), spoken)
+
+
+def _as_cause(preview: EnvironmentPreview, cell: Cell) -> Cell:
+    """In a refused environment only what refuses it counts."""
+    causes = any(each.icon == Condition.REFUSED.icon for each in cell.parts)
+    return LEFT_OUT if preview.refusals and not causes else cell
 
 
 def _dependency_cell(found: DependencyPreview | None) -> Cell:
@@ -178,15 +190,15 @@ def _dependency_cell(found: DependencyPreview | None) -> Cell:
     tip = "\n".join(filter(None, (_versions(found), found.note)))
     match found.change:
         case DependencyChange.PRESENT:
-            return Cell((Part(Condition.SAME, "same", "t3"),), "same", tip)
+            return Cell((_part(Condition.SAME, "same", "t3"),), "same", tip)
         case DependencyChange.INSTALL:
-            return Cell((Part(Condition.INSTALL, "install"),), "install", tip)
+            return Cell((_part(Condition.INSTALL, "install"),), "install", tip)
         case DependencyChange.MISSING if found.required:
-            return Cell((Part(Condition.REFUSED, "missing", "failed"),), "missing, required", tip)
+            return Cell((_part(Condition.REFUSED, "missing", "failed"),), "missing, required", tip)
         case DependencyChange.MISSING:
-            return Cell((Part(Condition.ABSENT, "missing", "t3"),), "missing, optional", tip)
+            return Cell((_part(Condition.ABSENT, "missing", "t3"),), "missing, optional", tip)
         case _:
-            return Cell((Part(Condition.UNKNOWN, "not checked", "t3"),), "not checked", tip)
+            return Cell((_part(Condition.UNKNOWN, "not checked", "t3"),), "not checked", tip)
 
 
 def _versions(found: DependencyPreview) -> str:
@@ -200,24 +212,24 @@ def _instrument_cell(found: InstrumentPreview | None) -> Cell:
     word = found.presence.value
     match found.presence:
         case InstrumentPresence.ON:
-            return Cell((Part(Condition.ON, word, "t2"),), word, found.note)
+            return Cell((_part(Condition.ON, word, "t2"),), word, found.note)
         case _ if found.want is Want.REQUIRED:
-            return Cell((Part(Condition.REFUSED, word, "failed"),), f"{word}, required", found.note)
+            return Cell((_part(Condition.REFUSED, word, "failed"),), f"{word}, required", found.note)
         case InstrumentPresence.NOT_CHECKED:
-            return Cell((Part(Condition.UNKNOWN, word, "t3"),), word, found.note)
+            return Cell((_part(Condition.UNKNOWN, word, "t3"),), word, found.note)
         case _:
-            return Cell((Part(Condition.ABSENT, word, "t3"),), word, found.note)
+            return Cell((_part(Condition.ABSENT, word, "t3"),), word, found.note)
 
 
 def _verdict_cell(preview: EnvironmentPreview) -> Cell:
     match preview.verdict:
         case Verdict.REFUSED:
             tip = "\n".join(f"{each.code}: {each.message}" for each in preview.refusals)
-            return Cell((Part(Condition.REFUSED, "Refused, left out", "failed"),), "Refused, left out", tip)
+            return Cell((_part(Condition.REFUSED, "Refused, left out", "failed"),), "Refused, left out", tip)
         case Verdict.SAME:
-            return Cell((Part(Condition.SAME, "Nothing to send", "t3"),), "Nothing to send, one check")
+            return Cell((_part(Condition.SAME, "Nothing to send", "t3"),), "Nothing to send, one check")
         case _:
-            return Cell((Part(Condition.DEPLOY, "Deploy", "t2"),), "Deploy", "\n".join(preview.notices))
+            return Cell((Part("Deploy", "t2", "arrow-right", "t2"),), "Deploy", "\n".join(preview.notices))
 
 
 def headline(rows: Sequence[Row]) -> tuple[str, str]:
@@ -236,7 +248,7 @@ def _is_same(row: Row) -> bool:
     return row.preview is not None and row.preview.verdict is Verdict.SAME
 
 
-def footer(previews: Iterable[EnvironmentPreview], rolls_back: bool) -> str:
+def footer(previews: Iterable[EnvironmentPreview]) -> str:
     """What the run will do, for the line beside the button."""
     chosen = [each for each in previews if not each.refusals]
     files = sum(len(each.sent) for each in chosen)
@@ -247,4 +259,4 @@ def footer(previews: Iterable[EnvironmentPreview], rolls_back: bool) -> str:
     installs = f" and installs {plural(packages, 'package')}" if packages else ""
     if not files and not packages and all(each.verdict is Verdict.SAME for each in chosen):
         return "Sends nothing: one check for each environment."
-    return f"{sends}{installs}." + (" A set of files comes into place whole or not at all." if rolls_back else "")
+    return f"{sends}{installs}. Files come into place all together or not at all."

@@ -193,6 +193,7 @@ class ItemView(QTableView):
         self.setItemDelegate(CellEditor(self))
         self.setAccessibleName(name)
         self.setShowGrid(False)
+        self.setWordWrap(False)
         self.setFrameShape(QTableView.Shape.NoFrame)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)

@@ -254,6 +254,8 @@ class ValidationStep(QScrollArea):
         column.addWidget(self.policy)
         column.addStretch()
         self.setWidget(page)
+        page.setAutoFillBackground(False)
+        self.viewport().setAutoFillBackground(False)
 
     def _add_limit(self, grid: QGridLayout, row: int, limit: Limit, look: Look) -> None:
         field = QLineEdit()

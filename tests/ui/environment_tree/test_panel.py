@@ -163,7 +163,7 @@ def test_foreign_text_stays_text(panel: EnvironmentPanel, session: Session, qtbo
         Environment(name="x", host=HOSTILE, group=HOSTILE.replace("/", ""), tags=(HOSTILE,))
     ]
 
-    model.show(hostile)
+    model.show([(each, True) for each in hostile])
 
     index = model.find("x")
     for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
@@ -177,8 +177,9 @@ def test_a_broken_lab_file_is_told(panel: EnvironmentPanel, session: Session, qt
     session.machines.reload()
 
     qtbot.waitUntil(panel.problems.isVisible)
-    assert "lab file" in panel.problems.text()
-    qtbot.mouseClick(panel.problems, Qt.MouseButton.LeftButton)
+    assert "lab file" in panel.problems.button.text()
+    qtbot.mouseClick(panel.problems.button, Qt.MouseButton.LeftButton)
+    assert panel.problems.list.isVisible()
 
 
 def test_the_model_is_sound(

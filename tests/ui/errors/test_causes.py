@@ -69,3 +69,4 @@ def test_a_headline_has_no_details() -> None:
         "The host key is not the pinned one"
     )
     assert headline("") == ""
+    assert headline("x" * 1_000_000) == "X" + "x" * 299 + "..."

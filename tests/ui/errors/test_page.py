@@ -7,25 +7,36 @@ from collections.abc import Iterator
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ui.errors.page import ErrorsPage
 from kdeploy_gui.ui.errors.problem_list import Entry, Group
+from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.session import Place, Session, Where
+from kdeploy_gui.ui.widgets import Button
+from tests.ui.answers import Answers
+
+
+def deploy(demo: Session) -> int:
+    """Run the sample suite, in which three boards fail."""
+    sample = demo.services.sample_plan
+    assert sample is not None
+    planned = demo.services.plans.check(sample)
+    assert planned.plan is not None
+    run = demo.services.submit(planned.plan, planned.source)
+    for _ in demo.services.follow(run):
+        pass
+    return run
 
 
 @pytest.fixture
 def page(demo: Session, qtbot: QtBot) -> Iterator[ErrorsPage]:
-    """The inbox after one run of the sample suite, in which three boards fail."""
-    sample = demo.services.sample_plan
-    assert sample is not None
-    plan = demo.services.plans.check(sample).plan
-    assert plan is not None
-    run = demo.services.submit(plan)
-    for _ in demo.services.follow(run):
-        pass
+    """The inbox after one run of the sample suite."""
+    deploy(demo)
     page = ErrorsPage(demo)
     qtbot.addWidget(page)
     page.resize(1440, 800)
@@ -68,7 +79,7 @@ def test_the_first_way_out_of_a_changed_key_is_to_compare(page: ErrorsPage, demo
     page.list.setFocus()
 
     with qtbot.waitSignal(demo.navigator.moved) as moved:
-        qtbot.keyClick(page.list, Qt.Key.Key_1, Qt.KeyboardModifier.AltModifier)
+        QTest.keyClick(page.list, Qt.Key.Key_1, Qt.KeyboardModifier.AltModifier)
 
     assert moved.args == [Place(Where.TRUST, name="board-4-reflashed")]
 
@@ -96,28 +107,28 @@ def test_muting_can_be_taken_back(page: ErrorsPage, demo: Session) -> None:
 
 
 def test_the_filter_leaves_what_matches(page: ErrorsPage, qtbot: QtBot) -> None:
-    qtbot.keyClick(page.list, "/")
-    qtbot.keyClicks(page.filter.field, "code:E-AUTH")
+    QTest.keyClick(page.list, Qt.Key.Key_Slash)
+    QTest.keyClicks(page.filter.field, "code:E-AUTH")
 
     assert rows(page)[0] == Group("Needs you", 1, folded=False)
     assert page.filter.count.text() == "1 of 3"
 
-    qtbot.keyClick(page.filter.field, Qt.Key.Key_Escape)
+    QTest.keyClick(page.filter.field, Qt.Key.Key_Escape)
     assert rows(page)[0] == Group("Needs you", 3, folded=False)
 
 
 def test_groups_fold_by_keyboard(page: ErrorsPage, qtbot: QtBot) -> None:
     page.list.setCurrentIndex(page.list.problems.index(0))
 
-    qtbot.keyClick(page.list, Qt.Key.Key_Return)
+    QTest.keyClick(page.list, Qt.Key.Key_Return)
     assert rows(page) == [Group("Needs you", 3, folded=True)]
 
-    qtbot.keyClick(page.list, Qt.Key.Key_Return)
+    QTest.keyClick(page.list, Qt.Key.Key_Return)
     assert len(rows(page)) == 4
 
 
 def test_the_model_is_sound(page: ErrorsPage, qtmodeltester: ModelTester) -> None:
-    qtmodeltester.check(page.list.problems)
+    qtmodeltester.check(page.list.problems)  # type: ignore[no-untyped-call]
 
 
 def test_an_empty_inbox_says_so(session: Session, qtbot: QtBot) -> None:
@@ -128,3 +139,73 @@ def test_an_empty_inbox_says_so(session: Session, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: page.inbox.loaded)
     labels = [label.text() for label in page.findChildren(QLabel) if label.isVisible()]
     assert "No open problems" in labels
+
+
+def test_an_error_keeps_its_buttons_when_the_look_changes(page: ErrorsPage, look: Look) -> None:
+    def buttons() -> list[str]:
+        return [each.text() for each in page.detail.widget().findChildren(Button)]
+
+    go_to(page, "E-AUTH")
+    before = buttons()
+    assert {"Mute", "Copy report", "Edit login..."} <= set(before)
+
+    look.set_theme("light")
+
+    assert buttons() == before
+
+
+def test_every_way_out_does_what_it_says(page: ErrorsPage, demo: Session, answers: Answers, qtbot: QtBot) -> None:
+    def press(button: str) -> None:
+        shown_buttons = page.detail.widget().findChildren(Button)
+        QTest.mouseClick(next(each for each in shown_buttons if each.text() == button), Qt.MouseButton.LeftButton)
+
+    go_to(page, "E-AUTH")
+    press("Edit login...")
+    assert demo.navigator.place == Place(Where.FORM, name="board-5-locked")
+    press("Open log")
+    assert demo.navigator.place == Place(Where.FLEET, 1, "board-5-locked", Stage.CONNECTING)
+    qtbot.waitUntil(lambda: demo.machines.checked_at("board-5-locked") is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: not demo.machines.is_checking("board-5-locked"), timeout=10_000)
+    press("Check")
+    assert demo.machines.is_checking("board-5-locked")
+
+    answers.yes.append(True)
+    press("Retry...")
+    qtbot.waitUntil(lambda: demo.navigator.place == Place(Where.FLEET, 2), timeout=10_000)
+    assert answers.asked[0].details == ("board-5-locked",)
+    demo.runs.open(2)
+    qtbot.waitUntil(lambda: page.inbox.open[0].runs == (2, 1), timeout=20_000)
+
+
+def test_a_failure_is_found_behind_a_filter_in_a_folded_group_and_before_the_inbox_is_read(
+    page: ErrorsPage, demo: Session, qtbot: QtBot
+) -> None:
+    go_to(page, "E-AUTH")
+    demo.commands.run("error.mute")
+    page.filter.set_text("code:E-HOSTKEY")
+    page.show_failure(1, "board-5-locked")
+    assert page.cause is not None
+    assert page.cause.newest.failure.code == "E-AUTH"
+
+    page.show_failure(1, "board-4-reflashed")
+    assert page.cause.newest.environment == "board-4-reflashed"
+
+
+def test_an_inbox_that_is_still_being_read_goes_there_when_it_can(demo: Session, qtbot: QtBot) -> None:
+    run = deploy(demo)
+    page = ErrorsPage(demo)
+    qtbot.addWidget(page)
+
+    page.show_failure(run, "board-6-bare")
+    assert page.cause is None
+
+    qtbot.waitUntil(lambda: page.cause is not None and page.cause.newest.environment == "board-6-bare")
+
+
+def test_each_machine_can_have_an_entry_of_its_own(page: ErrorsPage, qtbot: QtBot) -> None:
+    QTest.mouseClick(page._by_environment, Qt.MouseButton.LeftButton)
+
+    assert page.inbox.by_environment
+    assert page.inbox.open_count == 3
+    QTest.mouseClick(page._by_cause, Qt.MouseButton.LeftButton)
+    assert not page.inbox.by_environment

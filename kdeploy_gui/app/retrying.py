@@ -1,0 +1,54 @@
+"""A run again: the stored plan, made again today, for the environments that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kdeploy_gui.app.plans import DeployOptions, Plans
+from kdeploy_gui.errors import LocalError, PlanError
+from kdeploy_gui.model.plan import Plan, PlanSource
+from kdeploy_gui.model.run import RunState, fold
+from kdeploy_gui.model.stage import Status
+from kdeploy_gui.ports import EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class Replanned:
+    """A plan ready to be submitted, and what it was made from."""
+
+    plan: Plan
+    source: PlanSource
+
+
+def replanned(plans: Plans, history: EventLog, run: int, environments: Sequence[str] = ()) -> Replanned:
+    """Plan a run again, restricted to the named environments or to those that ended without completing.
+
+    Raises LocalError E-RUN-UNKNOWN, E-RETRY-NO-PLAN, E-RETRY-NOTHING, and PlanError E-RETRY-PLAN with all problems.
+    """
+    state = fold(history.events(run))
+    if not state.environments:
+        raise LocalError("E-RUN-UNKNOWN", f"there is no run {run}", run=str(run))
+    unknown = [name for name in environments if name not in state.environments]
+    if unknown:
+        raise LocalError("E-RUN-UNKNOWN", f"run {run} has no environment {', '.join(unknown)}", run=str(run))
+    names = tuple(environments) or incomplete(state)
+    if not names:
+        so_far = "" if state.outcome else " so far"
+        raise LocalError("E-RETRY-NOTHING", f"nothing failed in run {run}{so_far}", run=str(run))
+    source = history.source(run)
+    if source is None:
+        raise LocalError("E-RETRY-NO-PLAN", f"the plan of run {run} was not stored with it", run=str(run))
+    planned = plans.check_source(source, DeployOptions(names, state.priority), f"plan of run {run}")
+    if planned.plan is None:
+        raise PlanError("E-RETRY-PLAN", "\n".join(map(str, planned.problems)), run=str(run))
+    return Replanned(planned.plan, source)
+
+
+def incomplete(state: RunState) -> tuple[str, ...]:
+    """Environments of a run that have ended without completing."""
+    return tuple(
+        each.name
+        for each in state.environments.values()
+        if each.status.is_final and (each.status is not Status.COMPLETED or not each.ready)
+    )

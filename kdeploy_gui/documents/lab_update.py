@@ -1,0 +1,126 @@
+"""Change single keys of an environment in lab.toml; everything else in the file stays as people wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+
+import tomlkit
+
+from kdeploy_gui.documents.field_types import shown
+from kdeploy_gui.documents.lab_edit import Edit, change, entry, rehearse
+from kdeploy_gui.documents.positions import KeyPath, TableSpan
+from kdeploy_gui.documents.toml_source import Document
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.problem import Problem
+
+Value = str | int | list[str]
+_KEYS = (
+    *("name", "kind", "group", "tags", "host", "port", "user", "identity_file", "credential", "jump", "become"),
+    *("host_key", "uri", "domain", "autostart", "snapshot"),
+)
+
+
+def update_environment(
+    path: Path, name: str, environment: Environment, known: Environment | None = None
+) -> tuple[Problem, ...]:
+    """Write what differs, but power commands and kernels; a new name also where others jump over it.
+
+    With `known`, what the change was made from, only keys that differ from that are written, so that edits by others
+    stay; the same key changed by both is a problem. Returns why not, or nothing. Raises LocalError.
+    """
+    return change(path, _edit(name, environment, known))
+
+
+def updated_problems(
+    path: Path, name: str, environment: Environment, known: Environment | None = None
+) -> tuple[Problem, ...]:
+    """What `update_environment` would return now; nothing is written."""
+    return rehearse(path, _edit(name, environment, known))
+
+
+def _edit(name: str, environment: Environment, known: Environment | None) -> Edit:
+    def edit(document: Document) -> str | Problem:
+        found = entry(document, name)
+        if isinstance(found, Problem):
+            return found
+        present = _present(document, found)
+        wanted = _values(environment)
+        base = _values(known) if known is not None else present
+        changed = [key for key in _KEYS if wanted[key] not in (base[key], present[key])]
+        for key in changed:
+            if present[key] != base[key]:
+                message = f"was changed in the file meanwhile: it is {shown(present[key])} there now"
+                return Problem(message, key, document.path)
+        splices = [_splice(document, found, key, wanted[key]) for key in changed]
+        if "name" in changed:
+            splices.extend(_jumps(document, name, environment.name))
+        text = document.text
+        splices.sort(key=lambda each: each[0])
+        for start, end, new in reversed(splices):
+            text = text[:start] + new + text[end:]
+        return text
+
+    return edit
+
+
+def _values(environment: Environment) -> Mapping[str, Value]:
+    values: dict[str, Value] = {"host_key": list(environment.host_keys)}
+    for key in _KEYS:
+        if key != "host_key":
+            value = getattr(environment, key)
+            values[key] = list(value) if isinstance(value, tuple) else value.value if _is_choice(value) else value
+    return values
+
+
+def _is_choice(value: object) -> bool:
+    return isinstance(value, StrEnum)
+
+
+def _present(document: Document, found: TableSpan) -> Mapping[str, Value]:
+    """The values in the file, the usual ones where there are none."""
+    table = document.data["environment"][found.path[1]]  # type: ignore[index]
+    values = {**_values(Environment(name="", host="")), **{key: table[key] for key in _KEYS if key in table}}
+    keys = values["host_key"]
+    return {**values, "host_key": [keys] if isinstance(keys, str) else keys}
+
+
+def _splice(document: Document, found: TableSpan, key: str, value: Value) -> tuple[int, int, str]:
+    """The range to replace, and by what."""
+    text = document.text
+    span = document.outline.values.get((*found.path, key))
+    if value in ("", []) and key != "user":
+        return _without(text, span.start, span.end) if span is not None else (found.end, found.end, "")
+    rendered = _rendered(key, value)
+    if span is not None:
+        return span.start, span.end, rendered
+    line_end = text.find("\n", found.end)
+    if line_end < 0:
+        return len(text), len(text), f"\n{key} = {rendered}"
+    return line_end + 1, line_end + 1, f"{key} = {rendered}\n"
+
+
+def _without(text: str, start: int, end: int) -> tuple[int, int, str]:
+    """A statement goes with its line; a comment behind it stays."""
+    line = text.rfind("\n", 0, start) + 1
+    line_end = text.find("\n", end)
+    rest = text[end : line_end if line_end >= 0 else len(text)].strip()
+    if rest:
+        return line, text.index(rest[0], end), text[line : len(text) - len(text[line:].lstrip(" \t"))]
+    return line, line_end + 1 if line_end >= 0 else len(text), ""
+
+
+def _rendered(key: str, value: Value) -> str:
+    single = value[0] if key == "host_key" and isinstance(value, list) and len(value) == 1 else value
+    return str(tomlkit.item(single).as_string())
+
+
+def _jumps(document: Document, old: str, new: str) -> Iterator[tuple[int, int, str]]:
+    """Where others jump over an environment that gets another name."""
+    entries = document.data["environment"]
+    for index, each in enumerate(entries if isinstance(entries, list) else ()):
+        path: KeyPath = ("environment", index, "jump")
+        span = document.outline.values.get(path)
+        if each.get("jump") == old and span is not None:
+            yield span.start, span.end, _rendered("jump", new)

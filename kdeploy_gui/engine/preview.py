@@ -1,0 +1,366 @@
+"""What a run would do to each machine of a plan. Looks, and changes nothing anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kdeploy_gui import resources
+from kdeploy_gui.engine.checks import readiness_checks
+from kdeploy_gui.engine.context import Digests, Ports, manifest_entry
+from kdeploy_gui.engine.diff import diff_lines
+from kdeploy_gui.engine.pipeline import failure_of
+from kdeploy_gui.engine.stages import dependencies, deploy, instrument
+from kdeploy_gui.errors import ArtifactError, KdeployError, NetworkError, ReadinessError, TargetError
+from kdeploy_gui.model.command import Command, Completed
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.event import InstrumentState
+from kdeploy_gui.model.facts import Facts, FactsQuery
+from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.files import FileKind, FileState, Placement, same_owner
+from kdeploy_gui.model.plan import Plan, PlannedFile, Want
+from kdeploy_gui.model.preview import (
+    DependencyChange,
+    DependencyPreview,
+    DiffLine,
+    EnvironmentPreview,
+    FileChange,
+    FilePreview,
+    InstrumentPresence,
+    InstrumentPreview,
+)
+from kdeploy_gui.ports import Target
+
+PATIENCE = 120.0
+"""Seconds for looking at one machine: slow boards hash slowly."""
+AT_ONCE = 8
+"""Machines looked at at a time."""
+TEXT_LIMIT = 256 * 1024
+"""Bytes of a file of which the lines are compared."""
+TEXTS = 64
+"""Files of one machine of which the lines are compared at most."""
+DIGITS = 16
+NOTHING_SENT = "Nothing was sent."
+LASTING = ("kernel", "arch")
+"""Checks whose answer no deployment changes."""
+
+
+class Sources:
+    """The plan's local files, read and compared once for all machines that are looked at together."""
+
+    def __init__(self, ports: Ports) -> None:
+        self.digests = Digests(ports.content)
+        self._content = ports.content
+        self._texts: dict[str, str | None] = {}
+        self._diffs: dict[tuple[str, str], tuple[DiffLine, ...]] = {}
+
+    def text(self, path: str) -> str | None:
+        """A file's text; None: it is none. Blocks. Raises ArtifactError."""
+        if path not in self._texts:
+            self._texts[path] = text_of(b"".join(self._content.read(path)))
+        return self._texts[path]
+
+    def diff(self, old: bytes, path: str, digests: tuple[str, str]) -> tuple[DiffLine, ...] | None:
+        """From bytes of a machine to a local file; None: one of them is no text. Blocks. Raises ArtifactError."""
+        if digests not in self._diffs:
+            before, after = text_of(old), self.text(path)
+            if before is None or after is None:
+                return None
+            self._diffs[digests] = diff_lines(before, after)
+        return self._diffs[digests]
+
+
+def text_of(data: bytes) -> str | None:
+    """UTF-8 without NUL is text."""
+    try:
+        return None if b"\0" in data else data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+async def preview_all(ports: Ports, plan: Plan, tell: Callable[[EnvironmentPreview], None]) -> None:
+    """`preview` of every environment of a plan, AT_ONCE at a time; `tell` each as it is known."""
+    sources, turn = Sources(ports), asyncio.Semaphore(AT_ONCE)
+
+    async def one(environment: Environment) -> None:
+        async with turn:
+            tell(await preview(ports, plan, environment, sources))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in plan.environments:
+                group.create_task(one(each))
+    finally:
+        sources.digests.close()
+
+
+async def preview(
+    ports: Ports, plan: Plan, environment: Environment, sources: Sources | None = None
+) -> EnvironmentPreview:
+    """What a run of `plan` would do to one machine now. Never raises for what is wrong there: that is its answer."""
+    shared = sources or Sources(ports)
+    try:
+        return await _Look(ports, plan, environment, shared).look()
+    except Exception as error:  # noqa: BLE001 - the environment boundary: a fault here must not disturb another one
+        return EnvironmentPreview(environment=environment.name, refusals=(_failure(ports, environment, error),))
+    finally:
+        if sources is None:
+            shared.digests.close()
+
+
+def _failure(ports: Ports, environment: Environment, error: Exception) -> Failure:
+    return replace(failure_of(error, ports.remedies, environment.name, ""), on_target=NOTHING_SENT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A planned file as it shall stand on this machine, and as it stands."""
+
+    file: PlannedFile
+    placement: Placement
+    state: FileState
+
+
+class _Look:
+    """One look at one machine."""
+
+    def __init__(self, ports: Ports, plan: Plan, environment: Environment, sources: Sources) -> None:
+        self._ports = ports
+        self._plan = plan
+        self._environment = environment
+        self._sources = sources
+        self._refusals: list[Failure] = []
+
+    async def look(self) -> EnvironmentPreview:
+        hashes = await self._hashes()
+        target = await self._ports.connector.connect(self._environment)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._look(target, hashes)
+        except TimeoutError as error:
+            name, address = self._environment.name, self._environment.address
+            raise NetworkError(
+                "E-STALLED", f"{name} did not finish answering within {PATIENCE:.0f} s", address=address
+            ) from error
+        finally:
+            await target.close()
+
+    async def _hashes(self) -> Mapping[str, str]:
+        """Digests by source; a source that cannot be read is a refusal."""
+        found: dict[str, str] = {}
+        for file in self._plan.files:
+            try:
+                found[file.source.path] = await self._sources.digests.of(file.source)
+            except ArtifactError as error:
+                self._refuse(error)
+        return found
+
+    def _refuse(self, error: KdeployError) -> Failure:
+        failure = _failure(self._ports, self._environment, error)
+        self._refusals.append(failure)
+        return failure
+
+    async def _look(self, target: Target, hashes: Mapping[str, str]) -> EnvironmentPreview:
+        limits = self._plan.validation
+        tools = [each.tool for each in self._plan.dependencies if each.tool]
+        facts = await target.facts(FactsQuery((*tools, *limits.tools), tuple(limits.disk)))
+        wanted = await self._survey(target, facts, hashes)
+        diffs, notes = await self._diffs(target, wanted)
+        files = tuple(self._file(each, diffs, notes) for each in wanted)
+        found = await self._dependencies(target, facts)
+        installs = any(each.change is DependencyChange.INSTALL for each in found)
+        instruments = await self._instruments(target, installs)
+        return EnvironmentPreview(
+            environment=self._environment.name,
+            files=files,
+            dependencies=found,
+            instruments=instruments,
+            notices=self._checks(facts),
+            refusals=tuple(self._refusals),
+        )
+
+    async def _survey(self, target: Target, facts: Facts, hashes: Mapping[str, str]) -> list[_Wanted]:
+        planned = [each for each in self._plan.files if each.source.path in hashes]
+        placed = [
+            Placement(manifest_entry(each, facts, hashes[each.source.path]), each.source.path) for each in planned
+        ]
+        try:
+            deploy.refuse_duplicates(tuple(placed))
+        except KdeployError as error:
+            self._refuse(error)
+        states = await target.survey([each.entry.path for each in placed])
+        return [
+            _Wanted(file, placement, states[placement.entry.path])
+            for file, placement in zip(planned, placed, strict=True)
+        ]
+
+    async def _diffs(
+        self, target: Target, wanted: Sequence[_Wanted]
+    ) -> tuple[Mapping[str, tuple[DiffLine, ...]], Mapping[str, str]]:
+        """Diffs by path, and why there is none: all texts in one round trip."""
+        notes: dict[str, str] = {}
+        chosen: list[_Wanted] = []
+        for each in wanted:
+            if each.state.kind is FileKind.FILE and each.state.sha256 != each.placement.entry.sha256:
+                note = await asyncio.to_thread(self._incomparable, each)
+                if not note and len(chosen) == TEXTS:
+                    note = f"only the first {TEXTS} files are compared line by line"
+                if note:
+                    notes[each.state.path] = note
+                else:
+                    chosen.append(each)
+        diffs: dict[str, tuple[DiffLine, ...]] = {}
+        if chosen:
+            paths = tuple(each.state.path for each in chosen)
+            done = await target.execute(Command(resources.text("remote/texts.sh"), paths, title="reading texts"))
+            for each, data in zip(chosen, texts_in(done, [each.state for each in chosen]), strict=True):
+                found = await asyncio.to_thread(self._compare, each, data)
+                if isinstance(found, str):
+                    notes[each.state.path] = found
+                else:
+                    diffs[each.state.path] = found
+        return diffs, notes
+
+    def _incomparable(self, wanted: _Wanted) -> str:
+        """Why the lines of a file that changes are not compared; empty: they can be."""
+        if wanted.file.sensitive:
+            return "sensitive: its content is not shown"
+        if not wanted.state.sha256:
+            return "it cannot be read there"
+        if max(wanted.state.size, wanted.placement.entry.size) > TEXT_LIMIT:
+            return "too large to compare line by line"
+        return "" if self._sources.text(wanted.placement.source) is not None else "not a text"
+
+    def _compare(self, wanted: _Wanted, data: bytes | None) -> tuple[DiffLine, ...] | str:
+        if data is None:
+            return "it changed while it was looked at"
+        digests = (wanted.state.sha256, wanted.placement.entry.sha256)
+        found = self._sources.diff(data, wanted.placement.source, digests)
+        return "not a text there" if found is None else found
+
+    def _file(
+        self, wanted: _Wanted, diffs: Mapping[str, tuple[DiffLine, ...]], notes: Mapping[str, str]
+    ) -> FilePreview:
+        entry, state = wanted.placement.entry, wanted.state
+        stands = state.kind is FileKind.FILE
+        content = stands and state.sha256 != entry.sha256
+        mode = stands and state.mode != entry.mode
+        owner = stands and not same_owner(entry.owner, state.owner)
+        refusal: Failure | None = None
+        try:
+            deploy.refuse(state)
+            change = FileChange.CHANGED if content or mode or owner else FileChange.SAME
+            if state.kind is FileKind.MISSING:
+                change = FileChange.NEW
+        except TargetError as error:
+            change, refusal = FileChange.REFUSED, self._refuse(error)
+        return FilePreview(
+            source=wanted.file.source.relative,
+            target=entry.path,
+            change=change,
+            size=entry.size,
+            old_size=state.size,
+            mode=entry.mode,
+            old_mode=state.mode,
+            owner=entry.owner,
+            old_owner=state.owner,
+            content_changes=content,
+            mode_changes=mode,
+            owner_changes=owner,
+            diff=diffs.get(entry.path, ()),
+            note=notes.get(entry.path, ""),
+            refusal=refusal,
+            artifact=wanted.file.artifact,
+        )
+
+    async def _dependencies(self, target: Target, facts: Facts) -> tuple[DependencyPreview, ...]:
+        wanted = self._plan.dependencies
+        if not wanted:
+            return ()
+        found = await dependencies.look(target, facts, wanted)
+        lacking = [each for each in wanted if not found[each].satisfies(each)]
+        packages = [dependencies.package_name(facts, each) for each in lacking if each.name]
+        refusal = dependencies.cannot_install(facts, packages) if packages else None
+        reason = refusal.message if refusal is not None else ""
+        missing = [each for each in lacking if each.tool or refusal is not None]
+        required = [each for each in missing if each.required]
+        if required:
+            about_packages = refusal if any(each.name for each in required) else None
+            self._refuse(dependencies.missing_error(required, found, about_packages))
+        return tuple(
+            DependencyPreview(
+                label=each.label,
+                change=DependencyChange.PRESENT
+                if each not in lacking
+                else DependencyChange.MISSING
+                if each in missing
+                else DependencyChange.INSTALL,
+                found=found[each].version,
+                wanted=each.version,
+                required=each.required,
+                note=reason if each.name and each in missing else "",
+            )
+            for each in wanted
+        )
+
+    async def _instruments(self, target: Target, installs: bool) -> tuple[InstrumentPreview, ...]:
+        """What detection tells now. While packages are to be installed, which may bring tools, nothing is refused."""
+        wants = self._plan.instrumentation.wants
+        chosen = [each for each in self._ports.instruments.all() if wants.get(each.name, Want.OFF) is not Want.OFF]
+        said = await instrument.detect(target, chosen) if chosen else {}
+        found: list[InstrumentPreview] = []
+        missing: list[str] = []
+        for each in chosen:
+            state = instrument.state_of(each, wants[each.name], said.get(each.name, {}))
+            if wants[each.name] is Want.REQUIRED and state.on != "yes":
+                missing.append(instrument.shortfall(each, state))
+            found.append(
+                InstrumentPreview(
+                    name=each.name, title=each.title, want=wants[each.name], presence=presence(state), note=state.note
+                )
+            )
+        if missing and not installs:
+            self._refuse(instrument.missing_error(missing))
+        return tuple(found)
+
+    def _checks(self, facts: Facts) -> tuple[str, ...]:
+        """Checks that would fail now; those that nothing here can change refuse the environment."""
+        checks = readiness_checks(self._plan.validation, facts.boot_id, facts, (), {})
+        failed = [each for each in checks if not each.ok]
+        lasting = [f"{each.check}: {each.value}, allowed {each.limit}" for each in failed if each.check in LASTING]
+        if lasting:
+            words = "; ".join(lasting)
+            self._refuse(ReadinessError("E-CHECK", f"the validation would fail: {words}", checks=words))
+        return tuple(
+            f"{each.check}: {each.value}, allowed {each.limit}" for each in failed if each.check not in LASTING
+        )
+
+
+def presence(state: InstrumentState) -> InstrumentPresence:
+    """What detection says, in one word; nothing is guessed."""
+    if state.on == "yes":
+        return InstrumentPresence.ON
+    if "no" in {state.built_in, state.reachable}:
+        return InstrumentPresence.ABSENT
+    return InstrumentPresence.OFF if state.on == "no" else InstrumentPresence.NOT_CHECKED
+
+
+def texts_in(done: Completed, states: Sequence[FileState]) -> list[bytes | None]:
+    """The files' bytes from the output of `texts.sh`; None where they are not those that were surveyed.
+
+    What a file holds cannot be mistaken for the frame around it: bytes count only with the digest of the survey.
+    """
+    found: list[bytes | None] = []
+    at = 0
+    for state in states:
+        line_end = done.stdout.find(b"\n", at)
+        size = done.stdout[at:line_end] if line_end >= 0 else b"-"
+        at = line_end + 1 if line_end >= 0 else len(done.stdout)
+        data = b""
+        if size.isdigit() and len(size) < DIGITS:
+            data = done.stdout[at : at + int(size)]
+            at += len(data)
+        found.append(data if hashlib.sha256(data).hexdigest() == state.sha256 else None)
+    return found

@@ -1,0 +1,261 @@
+"""The page that adds an environment or edits one, with a live test beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.host_key import HostKey
+from kdeploy_gui.model.problem import Problem
+from kdeploy_gui.model.visible import visible
+from kdeploy_gui.ui.asking import Question
+from kdeploy_gui.ui.environment_form.fields import CONNECTION, Fields
+from kdeploy_gui.ui.environment_form.host_key import HostKeyPanel
+from kdeploy_gui.ui.environment_form.live_test import LiveTest
+from kdeploy_gui.ui.environment_form.parts import Column, Footer
+from kdeploy_gui.ui.look import Text
+from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.widgets import Button, Hairline, Kind, PlainLabel
+
+KEYS = Path("~/.ssh").expanduser()
+TEST_AGAIN_MS = 800
+"""After the last change of the connection, once the user has tested."""
+LOOK_MS = 200
+"""After the last change of any field."""
+PANEL = 400
+FIELDS = 640
+SECTIONS: Mapping[str, Sequence[str]] = {
+    "Machine": ("name", "kind", "group", "tags"),
+    "Connection": ("host", "port", "user", "identity_file", "host_key"),
+}
+ADVANCED = ("credential", "jump", "become")
+_OWN_FIELD = re.compile(r"environment\[\d+\]\.(\w+)")
+
+
+class EnvironmentForm(QWidget):
+    """Adds an environment, or edits the one of that name. Nothing is written before Save."""
+
+    done = Signal()
+    """It was saved, or the user wants it no more."""
+
+    def __init__(self, session: Session, name: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._name = name
+        self._touched: set[str] = set()
+        self._problems: tuple[Problem, ...] = ()
+        self._tested = False
+        self._known = Environment(name="", host="")
+        others = [each for each in session.machines.environments if each.name != name]
+        self.fields = Fields(session.look, others)
+        self.test = LiveTest(session)
+        self.key = HostKeyPanel(session)
+        self.cancel = Button("Cancel", session.look, Kind.SECONDARY)
+        self.save = Button("Save changes" if name else "Add environment", session.look, Kind.PRIMARY)
+        self.footer = Footer(session.look, [self.cancel, self.save])
+        self._look_again = QTimer(self, interval=LOOK_MS, singleShot=True)
+        self._test_again = QTimer(self, interval=TEST_AGAIN_MS, singleShot=True)
+        self._lay_out()
+        self._connect()
+        self.show_environment(session.machines.get(name) or self._known)
+        if name and self._known.name != name:
+            session.bridge.spawn(self._load(), name=f"read {name}")
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether leaving would lose something."""
+        return self.fields.environment() != self._known
+
+    def show_environment(self, environment: Environment) -> None:
+        """Begin with this environment."""
+        self._known = environment
+        self._touched.clear()
+        self.fields.show(environment)
+        self._open_advanced(any((environment.credential, environment.jump)))
+        self._changed("")
+
+    def focus_first(self) -> None:
+        """Put the focus where work begins."""
+        self.fields.text("host" if self._name else "name").setFocus()
+
+    def regions(self) -> Sequence[QWidget]:
+        """What F6 goes round."""
+        return (self.fields.text("name"), self.test.button, self.save)
+
+    def leave(self) -> None:
+        """Close the form; unsaved changes are asked about."""
+        self._session.bridge.spawn(self._leave(), name="leave the form")
+
+    def _lay_out(self) -> None:
+        look = self._session.look
+        title = f"Edit {visible(self._name)}" if self._name else "Add environment"
+        left = Column(look, title)
+        left.parts.addWidget(PlainLabel(title, look, Text.TITLE))
+        for heading, keys in SECTIONS.items():
+            left.parts.addWidget(Hairline(look))
+            left.parts.addWidget(PlainLabel(heading, look, Text.HEADING))
+            for key in keys:
+                left.parts.addWidget(self.fields.rows[key])
+        left.parts.addWidget(Hairline(look))
+        self.more = Button("Advanced", look, Kind.LINK, icon="chevron-right")
+        self.more.clicked.connect(lambda: self._open_advanced(self.fields.rows[ADVANCED[0]].isHidden()))
+        line = QHBoxLayout()
+        line.addWidget(self.more)
+        line.addStretch()
+        left.parts.addLayout(line)
+        for key in ADVANCED:
+            left.parts.addWidget(self.fields.rows[key])
+        left.parts.addStretch()
+        for row in self.fields.rows.values():
+            row.setMaximumWidth(look.px(FIELDS))
+        right = Column(look, "Live test")
+        right.setMaximumWidth(look.px(PANEL))
+        right.parts.addWidget(self.test)
+        right.parts.addSpacing(look.px(8))
+        right.parts.addWidget(self.key)
+        right.parts.addStretch()
+        halves = QHBoxLayout()
+        halves.setSpacing(0)
+        halves.addWidget(left, 3)
+        halves.addWidget(Hairline(look, vertical=True))
+        halves.addWidget(right, 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(halves, 1)
+        column.addWidget(self.footer)
+
+    def _connect(self) -> None:
+        self.fields.edited.connect(self._changed)
+        self.fields.browse.clicked.connect(lambda: self._session.bridge.spawn(self._browse(), name="choose a key file"))
+        self._look_again.timeout.connect(
+            lambda: self._session.bridge.spawn(self._look_for_problems(), name="look for problems")
+        )
+        self._test_again.timeout.connect(self._test)
+        self.test.asked.connect(self._test)
+        self.test.started.connect(self.key.hide)
+        self.test.offered.connect(self._offered)
+        self.key.accepted.connect(self.fields.pin)
+        self.cancel.clicked.connect(self.leave)
+        self.save.clicked.connect(lambda: self._session.bridge.spawn(self._save(), name="save an environment"))
+
+    def _open_advanced(self, is_open: bool) -> None:
+        self.more.set_icon("chevron-down" if is_open else "chevron-right")
+        self.more.setAccessibleName(f"Advanced, {'open' if is_open else 'folded'}")
+        for key in ADVANCED:
+            self.fields.rows[key].setVisible(is_open)
+
+    def _changed(self, key: str) -> None:
+        if key:
+            self._touched.add(key)
+        if key in CONNECTION:
+            self.key.hide()
+            if self._tested:
+                self.test.cancel()
+                self._test_again.start()
+        self.test.allow("" if self.fields.environment().host else "Give an address first")
+        self._allow_saving()
+        self._look_again.start()
+
+    def _test(self) -> None:
+        environment = self.fields.environment()
+        self._test_again.stop()
+        if environment.host and 0 < environment.port < 65536:
+            self._tested = True
+            self.test.run(environment)
+
+    def _offered(self, key: HostKey, pinned: bool) -> None:
+        self.key.show_key(key, self.fields.pins.keys, pinned)
+
+    async def _load(self) -> None:
+        inventory, name = self._session.services.inventory, self._name
+        self.show_environment(await self._session.bridge.ask(lambda: inventory.get(name)))
+
+    async def _browse(self) -> None:
+        path = await self._session.asking.open_file("Private key", folder=KEYS)
+        if path is not None:
+            self.fields.text("identity_file").setText(str(path))
+
+    async def _look_for_problems(self) -> None:
+        environment, inventory = self.fields.environment(), self._session.services.inventory
+        found = await self._session.bridge.ask(lambda: inventory.problems(environment, self._name, self._known))
+        if environment == self.fields.environment():
+            self._show_problems(found)
+
+    def _show_problems(self, problems: Sequence[Problem], everywhere: bool = False) -> None:
+        """Show mistakes at their fields: those of fields nobody has filled in yet only `everywhere`."""
+        self._problems = tuple(problems)
+        placed: dict[str, list[str]] = {}
+        for each in problems:
+            placed.setdefault(_field(each, self.fields.rows), []).append(self._words(each))
+        for key, row in self.fields.rows.items():
+            row.problem.say(placed.get(key, ()) if everywhere or key in self._touched else ())
+        if any(placed.get(key) for key in ADVANCED):
+            self._open_advanced(True)
+        self.footer.say.say(placed.get("", ()))
+        self._allow_saving()
+
+    def _allow_saving(self) -> None:
+        why_not = ""
+        if not self.unsaved:
+            why_not = "Nothing has changed" if self._name else "Give a name and an address first"
+        elif self._problems:
+            why_not = self._words(self._problems[0])
+        self.save.setEnabled(not why_not)
+        self.save.setToolTip(visible(why_not) or "Write it into the lab file")
+
+    def _words(self, problem: Problem) -> str:
+        """A mistake in the form's own words: fields have labels, not keys."""
+        key = _field(problem, self.fields.rows)
+        if not key:
+            return problem.message
+        label = self.fields.rows[key].label
+        if key in {"name", "host"} and not getattr(self.fields.environment(), key):
+            return f"{label} is missing"
+        return f"{label} {problem.message.removeprefix(f'{key} ')}"
+
+    async def _save(self) -> None:
+        environment, inventory, name = self.fields.environment(), self._session.services.inventory, self._name
+        self.save.setEnabled(False)
+        if name:
+            problems = await self._session.bridge.ask(lambda: inventory.update(name, environment, self._known))
+        else:
+            problems = await self._session.bridge.ask(lambda: inventory.add(environment))
+        if problems:
+            self._show_problems(problems, everywhere=True)
+            return
+        self._known = environment
+        self._session.machines.reload()
+        self._close()
+
+    async def _leave(self) -> None:
+        if self.unsaved and not await self._session.asking.confirm(self._question()):
+            return
+        self._close()
+
+    def _question(self) -> Question:
+        return Question(
+            title="Discard the changes" if self._name else "Discard the new environment",
+            text="Nothing of it was written to the lab file.",
+            accept="Discard",
+            reject="Keep editing",
+            danger=True,
+        )
+
+    def _close(self) -> None:
+        self.test.cancel()
+        self._look_again.stop()
+        self._test_again.stop()
+        self.done.emit()
+
+
+def _field(problem: Problem, rows: Mapping[str, object]) -> str:
+    """The field a mistake is about; empty where it is about none of the form."""
+    found = _OWN_FIELD.match(problem.field)
+    key = found.group(1) if found else problem.field
+    return key if key in rows else ""

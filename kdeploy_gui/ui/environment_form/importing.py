@@ -1,0 +1,180 @@
+"""The page that takes hosts from ~/.ssh/config into the lab file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QHBoxLayout,
+    QHeaderView,
+    QStackedWidget,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kdeploy_gui.model.visible import visible
+from kdeploy_gui.ui.environment_form.host_model import HostModel, Index
+from kdeploy_gui.ui.environment_form.parts import Footer, Ground
+from kdeploy_gui.ui.environment_form.proposals import proposals
+from kdeploy_gui.ui.look import Look, Row, Text
+from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.widgets import Button, EmptyState, Hairline, Kind, PlainLabel
+
+
+class Cells(QStyledItemDelegate):
+    """Cells with the usual space at their sides, the first one in line with the page."""
+
+    def __init__(self, look: Look, parent: QObject) -> None:
+        super().__init__(parent)
+        self._look = look
+
+    def initStyleOption(self, option: Any, index: Index) -> None:
+        """Leave space on the left."""
+        super().initStyleOption(option, index)
+        option.rect = option.rect.adjusted(self._space(index), 0, 0, 0)
+
+    def paint(self, painter: QPainter, option: Any, index: Index) -> None:
+        """Draw the ground up to the edge of the cell, then the cell."""
+        if option.state & QStyle.StateFlag.State_Selected:
+            active = bool(option.state & QStyle.StateFlag.State_Active)
+            painter.fillRect(option.rect, self._look.theme.sel if active else self._look.theme.seloff)
+        super().paint(painter, option, index)
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        """As wide as what is in it and the space on both sides."""
+        hint = super().sizeHint(option, index)
+        return QSize(hint.width() + self._space(index) + self._look.px(12), hint.height())
+
+    def _space(self, index: Index) -> int:
+        return self._look.px(13 if index.column() == 0 else 4)
+
+
+class ImportPage(QWidget):
+    """Hosts with ticks; those chosen become environments in one step."""
+
+    done = Signal()
+    """They were added, or the user wants it no more."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        look = session.look
+        self.hosts = HostModel(look, self)
+        self.table = _table(self.hosts, look)
+        self.all = QCheckBox("Choose all new ones")
+        self.cancel = Button("Cancel", look, Kind.SECONDARY)
+        self.add = Button("Add environments", look, Kind.PRIMARY)
+        self.footer = Footer(look, [self.cancel, self.add])
+        self.empty = EmptyState(look, "import", "No hosts found")
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.table)
+        self._stack.addWidget(self.empty)
+        self._lay_out()
+        self.all.clicked.connect(self.hosts.choose_all)
+        self.hosts.ticked.connect(self._count)
+        self.cancel.clicked.connect(self.done)
+        self.add.clicked.connect(lambda: session.bridge.spawn(self._add(), name="import hosts"))
+        session.machines.changed.connect(self._read)
+        look.changed.connect(self._follow)
+        self._follow()
+        self._count()
+        self._read()
+
+    def focus_first(self) -> None:
+        """Put the focus where work begins."""
+        self.table.setFocus()
+
+    def regions(self) -> Sequence[QWidget]:
+        """What F6 goes round."""
+        return (self.table, self.add)
+
+    def _lay_out(self) -> None:
+        look = self._session.look
+        top = Ground(look, "view")
+        head = QVBoxLayout(top)
+        head.setContentsMargins(look.px(16), look.px(16), look.px(16), look.px(12))
+        head.setSpacing(look.px(8))
+        head.addWidget(PlainLabel("Import hosts", look, Text.TITLE))
+        config = visible(str(self._session.services.inventory.ssh_config))
+        text = (
+            f"From {config}. Keys that ssh has seen of a host become its pins; nothing is connected to,"
+            " and the file stays as it is."
+        )
+        head.addWidget(PlainLabel(text, look, Text.CELL, "t2", wrap=True))
+        line = QHBoxLayout()
+        line.addWidget(self.all)
+        line.addStretch()
+        head.addLayout(line)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(top)
+        column.addWidget(Hairline(look))
+        column.addWidget(self._stack, 1)
+        column.addWidget(self.footer)
+
+    def _follow(self) -> None:
+        look = self._session.look
+        self.table.verticalHeader().setDefaultSectionSize(look.row(Row.GRID))
+        self.table.horizontalHeader().setFixedHeight(look.row(Row.TABLE_HEADER))
+        self.table.resizeColumnsToContents()
+
+    def _read(self) -> None:
+        self._session.bridge.spawn(self._look(), name="read ~/.ssh/config")
+
+    async def _look(self) -> None:
+        inventory = self._session.services.inventory
+        found = await self._session.bridge.ask(inventory.importable)
+        self.hosts.set_offered(proposals(found, self._session.machines.environments))
+        if not found:
+            config = visible(str(inventory.ssh_config))
+            self.empty.say("No hosts found", f"{config} is not there or names no host without a pattern.")
+        self._stack.setCurrentWidget(self.table if found else self.empty)
+        self.table.resizeColumnsToContents()
+
+    def _count(self) -> None:
+        count, new = len(self.hosts.chosen), sum(1 for each in self.hosts.offered if not each.known)
+        self.add.setText("Add environments" if not count else f"Add {count} environment{'s' if count > 1 else ''}")
+        self.add.setAccessibleName(self.add.text())
+        self.add.setEnabled(bool(count))
+        self.add.setToolTip("Write them into the lab file" if count else "Tick a host first")
+        self.all.setChecked(bool(new) and count == new)
+        self.all.setEnabled(bool(new))
+        self.all.setToolTip("" if new else "No host is new")
+
+    async def _add(self) -> None:
+        inventory, hosts = self._session.services.inventory, self.hosts
+        wanted = [each.environment for each in hosts.offered if each.environment.name in hosts.chosen]
+        problems = await self._session.bridge.ask(lambda: inventory.add_all(wanted))
+        self.footer.say.say([str(each) for each in problems])
+        if not problems:
+            self._session.machines.reload()
+            self.done.emit()
+
+
+def _table(model: HostModel, look: Look) -> QTableView:
+    table = QTableView()
+    table.setModel(model)
+    table.setItemDelegate(Cells(look, table))
+    table.setAccessibleName("Hosts of ~/.ssh/config")
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setShowGrid(False)
+    table.setTabKeyNavigation(False)
+    table.setFrameShape(QTableView.Shape.NoFrame)
+    table.verticalHeader().hide()
+    table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+    header = table.horizontalHeader()
+    header.setStretchLastSection(True)
+    header.setHighlightSections(False)
+    header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    return table

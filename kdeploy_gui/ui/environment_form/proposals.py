@@ -1,0 +1,76 @@
+"""Hosts of ~/.ssh/config against the lab: which are new, what each would become, and what it needs. Without Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.ssh_host import SshHost
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A host and its environment; `known` is the environment of the lab that is the same machine already."""
+
+    alias: str
+    environment: Environment
+    known: str = ""
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def remark(self) -> str:
+        """What the user should know before choosing it."""
+        if self.known:
+            return f"In the lab already as {self.known}"
+        return "; ".join(f"Without {each}" for each in self.left_out)
+
+
+def proposals(hosts: Sequence[SshHost], lab: Sequence[Environment]) -> tuple[Proposal, ...]:
+    """What could be added. Names that the lab gives to other machines get a number; jump hosts keep their way."""
+    by_address = {_place(each): each.name for each in lab}
+    taken = {each.name for each in lab}
+    names: dict[str, str] = {}
+    for host in hosts:
+        known = by_address.get(_place(host.environment), "")
+        name = known or _free(host.environment.name, taken)
+        taken.add(name)
+        names[host.environment.name] = name
+    return tuple(
+        Proposal(
+            host.alias,
+            replace(
+                host.environment,
+                name=names[host.environment.name],
+                jump=names.get(host.environment.jump, host.environment.jump),
+            ),
+            by_address.get(_place(host.environment), ""),
+            host.left_out,
+        )
+        for host in hosts
+    )
+
+
+def with_jump_hosts(chosen: Iterable[str], offered: Sequence[Proposal]) -> set[str]:
+    """The chosen names and those of the new hosts on the way to them."""
+    by_name = {each.environment.name: each for each in offered if not each.known}
+    wanted: set[str] = set()
+    left = list(chosen)
+    while left:
+        name = left.pop()
+        if name in by_name and name not in wanted:
+            wanted.add(name)
+            left.append(by_name[name].environment.jump)
+    return wanted
+
+
+def _place(environment: Environment) -> tuple[str, int, str]:
+    return environment.host.lower(), environment.port, environment.jump
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    return free

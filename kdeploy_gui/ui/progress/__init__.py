@@ -1,0 +1,1 @@
+"""The view of a run: its header, the fleet as grid and as cards, and the detail of one environment."""

@@ -1,0 +1,257 @@
+"""The commands of the fleet page: on the whole run, on what is selected, and on the view."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QWidget
+
+from kdeploy_gui.ui.commands import Command
+from kdeploy_gui.ui.progress import verbs
+from kdeploy_gui.ui.progress.model import FleetModel
+from kdeploy_gui.ui.progress.rows import PROBLEMS, Row
+from kdeploy_gui.ui.progress.views import FleetViews
+from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.states import Condition
+
+SCOPE = "fleet"
+ROWS_SCOPE = "fleet rows"
+CONTEXT = ("fleet.log", "fleet.error", "", "run.retry_selected", "run.cancel_selected", "", "fleet.copy")
+NO_KEY = "in the context menu"
+IN_BAR = "in the tool bar"
+
+
+class FleetActions:
+    """Adds the commands and carries them out."""
+
+    def __init__(self, session: Session, model: FleetModel, views: FleetViews, detail: QWidget) -> None:
+        self._session = session
+        self._model = model
+        self._views = views
+        self._detail = detail
+        commands = (*self._on_run(), *self._on_selection(), *self._on_view())
+        session.commands.add(*commands)
+        self._ids = [each.id for each in commands]
+        for view in (views.grid, views.panes):
+            session.commands.attach(view, ROWS_SCOPE)
+
+    def refresh(self) -> None:
+        """Look again which commands can be used."""
+        self._session.commands.refresh(self._ids)
+
+    def _on_run(self) -> Sequence[Command]:
+        return [
+            Command(
+                "run.cancel",
+                "Cancel run...",
+                "Run",
+                self._cancel,
+                "Ctrl+Shift+X",
+                "stop-circle-outline",
+                self._not_going,
+                "abort stop",
+                scope=SCOPE,
+            ),
+            Command(
+                "run.retry",
+                "Retry what failed...",
+                "Run",
+                self._retry,
+                "Ctrl+R",
+                "refresh",
+                self._nothing_failed,
+                "again",
+                scope=SCOPE,
+            ),
+            Command(
+                "run.report",
+                "Report...",
+                "Run",
+                self._report,
+                "Ctrl+E",
+                "export-variant",
+                self._no_run,
+                "save html export",
+                scope=SCOPE,
+            ),
+        ]
+
+    def _on_selection(self) -> Sequence[Command]:
+        return [
+            Command(
+                "run.cancel_selected",
+                "Cancel selected environments...",
+                "Run",
+                self._cancel_selected,
+                enabled=self._none_going,
+                no_key=NO_KEY,
+            ),
+            Command(
+                "run.retry_selected",
+                "Retry selected environments...",
+                "Run",
+                self._retry_selected,
+                enabled=self._none_failed,
+                no_key=NO_KEY,
+            ),
+            Command(
+                "fleet.log",
+                "Open log",
+                "Run",
+                self._open_log,
+                icon="text-search",
+                enabled=self._none_chosen,
+                no_key="Enter on an environment",
+            ),
+            Command(
+                "fleet.error",
+                "Open error",
+                "Run",
+                self._open_error,
+                icon="arrow-right",
+                enabled=self._no_error,
+                no_key=NO_KEY,
+            ),
+            Command(
+                "fleet.copy",
+                "Copy row",
+                "Run",
+                self._copy,
+                "Ctrl+C",
+                "content-copy",
+                self._none_chosen,
+                scope=ROWS_SCOPE,
+            ),
+        ]
+
+    def _on_view(self) -> Sequence[Command]:
+        return [
+            Command(
+                "fleet.next_problem",
+                "Next problem",
+                "Run",
+                self._next_problem,
+                "F8",
+                enabled=self._no_problem,
+                scope=SCOPE,
+            ),
+            Command(
+                "fleet.previous_problem",
+                "Previous problem",
+                "Run",
+                self._previous_problem,
+                "Shift+F8",
+                enabled=self._no_problem,
+                scope=SCOPE,
+            ),
+            Command(
+                "fleet.grid",
+                "Grid",
+                "View",
+                self._show_grid,
+                icon="view-grid-outline",
+                no_key=IN_BAR,
+                checked=lambda: not self._views.shows_panes,
+            ),
+            Command(
+                "fleet.panes",
+                "Panes",
+                "View",
+                self._show_panes,
+                icon="view-week-outline",
+                no_key=IN_BAR,
+                checked=lambda: self._views.shows_panes,
+            ),
+            Command(
+                "fleet.detail",
+                "Detail pane",
+                "View",
+                self._toggle_detail,
+                "Ctrl+J",
+                checked=lambda: not self._detail.isHidden(),
+                scope=SCOPE,
+            ),
+        ]
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._session.bridge.spawn(work, name=name)
+
+    def _cancel(self) -> None:
+        self._spawn(verbs.cancel(self._session, self._model.run), "cancel a run")
+
+    def _cancel_selected(self) -> None:
+        self._spawn(verbs.cancel(self._session, self._model.run, self._views.names()), "cancel environments")
+
+    def _retry(self) -> None:
+        self._spawn(verbs.retry(self._session, self._model.run), "retry what failed")
+
+    def _retry_selected(self) -> None:
+        self._spawn(verbs.retry(self._session, self._model.run, self._views.names()), "retry environments")
+
+    def _report(self) -> None:
+        self._spawn(verbs.report(self._session, self._model.run.run), "save a report")
+
+    def _open_log(self) -> None:
+        self._views.drilled.emit(self._views.current, None)
+
+    def _open_error(self) -> None:
+        self._session.navigator.error(self._model.run.run, self._views.current)
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._views.text())
+
+    def _next_problem(self) -> None:
+        self._views.next_problem(1)
+
+    def _previous_problem(self) -> None:
+        self._views.next_problem(-1)
+
+    def _show_grid(self) -> None:
+        self._show(panes=False)
+
+    def _show_panes(self) -> None:
+        self._show(panes=True)
+
+    def _show(self, *, panes: bool) -> None:
+        self._views.show_panes(panes)
+        self._session.settings.setValue("fleet/panes", panes)
+        self.refresh()
+
+    def _toggle_detail(self) -> None:
+        self._detail.setVisible(self._detail.isHidden())
+
+    def _selected(self) -> list[Row]:
+        return [row for row in map(self._model.get, self._views.names()) if row is not None]
+
+    def _no_run(self) -> str:
+        return "" if self._model.run.run else "No run is shown"
+
+    def _none_chosen(self) -> str:
+        return self._no_run() or ("" if self._views.names() else "No environment is selected")
+
+    def _not_going(self) -> str:
+        return self._no_run() or ("" if self._model.run.outcome is None else "The run has ended")
+
+    def _none_going(self) -> str:
+        going = any(not row.final for row in self._selected())
+        return self._not_going() or ("" if going else "Nothing goes on in what is selected")
+
+    def _nothing_failed(self) -> str:
+        if self._no_run():
+            return self._no_run()
+        if self._model.run.outcome is None:
+            return "The run goes on: retry when it has ended, or select what failed"
+        return "" if verbs.retryable(self._model.run) else "Nothing failed in this run"
+
+    def _none_failed(self) -> str:
+        failed = any(row.retryable for row in self._selected())
+        return self._none_chosen() or ("" if failed else "Nothing failed in what is selected")
+
+    def _no_problem(self) -> str:
+        return "" if any(row.condition in PROBLEMS for row in self._model.shown()) else "No environment has a problem"
+
+    def _no_error(self) -> str:
+        row = self._model.get(self._views.current)
+        return "" if row is not None and row.condition is Condition.FAILED else "No failed environment is selected"

@@ -1,0 +1,1 @@
+"""The start page: how to begin, and what of this computer needs attention."""

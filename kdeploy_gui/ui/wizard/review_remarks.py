@@ -1,0 +1,126 @@
+"""What a person should know before deploying: mistakes, refusals, and what the run goes on without. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.preview import (
+    DependencyChange,
+    EnvironmentPreview,
+    InstrumentPresence,
+)
+from kdeploy_gui.model.problem import Problem
+from kdeploy_gui.ui.states import Condition
+from kdeploy_gui.ui.wizard.review_rows import plural
+
+NAMED = 3
+"""Environments that a remark names; the rest it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One line of the list. `action` is the link's text: it leaves out `names`, goes to `field`, or shows them."""
+
+    condition: Condition
+    title: str
+    text: str
+    action: str = ""
+    names: tuple[str, ...] = ()
+    field: str = ""
+
+
+def remarks_of(problems: Sequence[Problem], previews: Sequence[EnvironmentPreview]) -> tuple[Remark, ...]:
+    """All remarks, what stops the run first."""
+    return (
+        *(Remark(Condition.FAILED, each.message, each.field, "Show field", field=each.field) for each in problems),
+        *_refusals(previews),
+        *_notices(previews),
+        *_missing(previews),
+        *_instruments(previews),
+    )
+
+
+def _refusals(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
+    """Environments refused for the same reason go together."""
+    groups: dict[tuple[str, str], list[tuple[str, Failure]]] = {}
+    for each in previews:
+        for failure in each.refusals:
+            message = failure.message.replace(each.environment, "\0")
+            groups.setdefault((failure.code, message), []).append((each.environment, failure))
+    for (code, _), found in groups.items():
+        names = tuple(name for name, _ in found)
+        first = found[0][1]
+        subject = names[0] if len(names) == 1 else plural(len(names), "environment")
+        verb = "is" if len(names) == 1 else "are"
+        message = first.message if len(names) == 1 else f"{_named(names)}: {first.message}"
+        yield Remark(
+            Condition.REFUSED, f"{subject} {verb} refused", f"{code} {message}. {first.remedy}", "Leave out", names
+        )
+
+
+def _notices(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for each in previews:
+        for notice in () if each.refusals else each.notices:
+            groups.setdefault(notice.partition(":")[0], []).append((each.environment, notice))
+    for subject, found in groups.items():
+        names = tuple(name for name, _ in found)
+        verb = "fails" if len(names) == 1 else "fail"
+        title = f"{plural(len(names), 'environment')} {verb} the check '{subject}' now"
+        yield Remark(Condition.WARNING, title, f"{_named(names)}: {found[0][1]}", "Show which", names)
+
+
+def _missing(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
+    groups: dict[str, list[str]] = {}
+    for each in previews:
+        for dependency in () if each.refusals else each.dependencies:
+            if dependency.change is DependencyChange.MISSING and not dependency.required:
+                groups.setdefault(dependency.label, []).append(each.environment)
+    for label, names in groups.items():
+        title = f"{label} is missing in {plural(len(names), 'environment')}"
+        yield Remark(
+            Condition.INFORMATION, title, "It is optional, so the run goes on without it.", "Show which", tuple(names)
+        )
+
+
+def _instruments(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
+    groups: dict[tuple[str, InstrumentPresence], list[str]] = {}
+    for each in previews:
+        for instrument in () if each.refusals else each.instruments:
+            if instrument.presence is not InstrumentPresence.ON:
+                groups.setdefault((instrument.title, instrument.presence), []).append(each.environment)
+    words = {InstrumentPresence.ABSENT: "is absent", InstrumentPresence.OFF: "is off"}
+    for (title, presence), names in groups.items():
+        what = words.get(presence, "cannot be checked")
+        yield Remark(
+            Condition.INFORMATION,
+            f"{title} {what} in {plural(len(names), 'environment')}",
+            "It is wanted, not required, so the run goes on without it.",
+            "Show which",
+            tuple(names),
+        )
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def is_refusing(remark: Remark) -> bool:
+    """Whether it keeps an environment, or everything, from being deployed."""
+    return remark.condition in {Condition.FAILED, Condition.REFUSED}
+
+
+def tally(remarks: Sequence[Remark]) -> str:
+    """`1 refused, 3 to know`."""
+    problems = sum(each.condition is Condition.FAILED for each in remarks)
+    refused = len({name for each in remarks if each.condition is Condition.REFUSED for name in each.names})
+    known = sum(not is_refusing(each) for each in remarks)
+    parts = [
+        plural(problems, "to solve", "to solve") if problems else "",
+        f"{refused} refused" if refused else "",
+        f"{known} to know" if known else "",
+    ]
+    return ", ".join(filter(None, parts)) or "none"

@@ -1,0 +1,204 @@
+"""The whole window on an empty home and on the embedded lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from kdeploy_gui.errors import LocalError
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.stage import Outcome
+from kdeploy_gui.ui.application import add_shell_commands
+from kdeploy_gui.ui.main_window import MainWindow
+from kdeploy_gui.ui.session import Place, Session, Where
+from kdeploy_gui.ui.wizard.page import REVIEW, WizardPage
+from tests.ui.answers import Answers
+
+
+def open_window(session: Session, qtbot: QtBot) -> MainWindow:
+    add_shell_commands(session, lambda _: None, lambda: None)
+    window = MainWindow(session)
+    qtbot.addWidget(window)
+    window.show()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    session.navigator.fleet()
+    return window
+
+
+@pytest.fixture
+def window(session: Session, qtbot: QtBot) -> Iterator[MainWindow]:
+    found = open_window(session, qtbot)
+    yield found
+    found.hide()
+
+
+@pytest.fixture
+def demo_window(demo: Session, qtbot: QtBot) -> Iterator[MainWindow]:
+    found = open_window(demo, qtbot)
+    qtbot.waitUntil(lambda: len(demo.machines.environments) == 6, timeout=20_000)
+    yield found
+    found.hide()
+
+
+def deploy_sample(session: Session) -> int:
+    sample = session.services.sample_plan
+    assert sample is not None
+    planned = session.services.plans.check(sample)
+    assert planned.plan is not None
+    run = session.services.submit(planned.plan, planned.source)
+    session.runs.open(run)
+    return run
+
+
+def test_an_empty_home_shows_the_start_page(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: session.machines.loaded)
+    qtbot.waitUntil(window.fleet.start.isVisible)
+
+    session.services.inventory.add(Environment(name="board-1", host="127.0.0.1", port=1))
+    session.machines.reload()
+
+    qtbot.waitUntil(window.fleet.fleet.isVisible)
+
+
+def test_keys_go_to_views_and_back(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    qtbot.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    assert window.current() is window.errors
+    qtbot.keyClick(window, Qt.Key.Key_3, Qt.KeyboardModifier.ControlModifier)
+    assert window.current() is window.history
+
+    qtbot.keyClick(window, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
+    assert window.current() is window.errors
+    qtbot.keyClick(window, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
+    assert window.current() is window.history
+
+
+def test_f6_goes_round_the_regions(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    session.navigator.error()
+    seen: set[QWidget] = set()
+    for _ in range(2):
+        qtbot.keyClick(window, Qt.Key.Key_F6)
+        focus = QApplication.focusWidget()
+        assert focus is not None
+        seen.add(focus)
+
+    assert len(seen) == 2
+
+
+def test_a_failure_outside_a_run_is_told_and_can_be_dismissed(
+    window: MainWindow, session: Session, answers: Answers, qtbot: QtBot
+) -> None:
+    session.bridge.failed.emit(LocalError("E-WRITE", "the disk is full"))
+
+    qtbot.waitUntil(window.notice.isVisible)
+    assert answers.failures[0].code == "E-WRITE"
+
+
+def test_size_and_look_are_remembered(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    session.commands.run("theme.light")
+    session.commands.run("text.larger")
+    window.save_state()
+
+    assert session.settings.value("window/theme") == "light"
+    assert int(str(session.settings.value("window/text"))) == 110
+
+
+def test_every_command_has_a_key_or_a_reason_for_none(window: MainWindow, session: Session) -> None:
+    without = [each.id for each in session.commands.all() if not each.shortcut and not each.no_key]
+    assert without == []
+
+
+def test_no_two_commands_of_one_scope_share_a_key(window: MainWindow, session: Session) -> None:
+    taken: dict[tuple[str, str], str] = {}
+    for each in session.commands.all():
+        for key in (each.shortcut, *each.also):
+            for scope in {each.scope, ""} if key else set():
+                clash = taken.get((scope, key))
+                if scope == each.scope or clash is not None:
+                    assert clash is None or clash == each.id, f"{key}: {clash} and {each.id}"
+            if key:
+                taken[each.scope, key] = each.id
+
+
+def test_closing_during_a_run_asks_once_and_does_what_it_says(
+    demo_window: MainWindow, demo: Session, answers: Answers, qtbot: QtBot
+) -> None:
+    run = deploy_sample(demo)
+    qtbot.waitUntil(lambda: run in demo.runs.active or demo.runs.state(run) is not None)
+    if run not in demo.runs.active:
+        pytest.skip("the run was over before it could be closed")
+    answers.yes.extend([False, True])
+
+    demo_window.close()
+    qtbot.waitUntil(lambda: len(answers.asked) == 1)
+    assert demo_window.isVisible()
+    with qtbot.waitSignal(demo_window.closing, timeout=20_000):
+        demo_window.close()
+
+    assert len(answers.asked) <= 2
+
+
+def test_from_the_wizard_to_a_run_mended_and_retried(
+    demo_window: MainWindow, demo: Session, answers: Answers, qtbot: QtBot
+) -> None:
+    window = demo_window
+    qtbot.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: isinstance(window.current(), WizardPage), timeout=20_000)
+    page = window.current()
+    assert isinstance(page, WizardPage)
+    for _ in range(REVIEW):
+        qtbot.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: page.checked and page.forward.isEnabled(), timeout=20_000)
+    assert page.forward.text() == "Deploy to 6 environments"
+
+    qtbot.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+
+    qtbot.waitUntil(lambda: window.errors.inbox.open_count == 3, timeout=30_000)
+    assert window.drafts.open == ()
+    answers.yes.append(True)
+    offered = demo.services.inventory.offered("board-4-reflashed")
+    demo.services.inventory.trust("board-4-reflashed", offered.fingerprint)
+    demo.navigator.error(1, "board-4-reflashed")
+    qtbot.waitUntil(lambda: window.errors.cause is not None)
+    assert window.errors.cause is not None
+    assert window.errors.cause.newest.environment == "board-4-reflashed"
+    ways = [each.button for each in window.errors.detail.actions_shown]
+    window.errors.detail.wanted.emit(window.errors.detail.actions_shown[ways.index("Retry...")])
+
+    qtbot.waitUntil(lambda: (state := demo.runs.state(2)) is not None and state.outcome is not None, timeout=30_000)
+    state = demo.runs.state(2)
+    assert state is not None
+    assert state.outcome is Outcome.SUCCEEDED
+    assert state.environments["board-4-reflashed"].ready
+    qtbot.waitUntil(lambda: window.errors.inbox.open_count == 2, timeout=10_000)
+
+
+def test_a_draft_survives_a_restart(session: Session, qtbot: QtBot) -> None:
+    first = open_window(session, qtbot)
+    session.commands.run("deployment.new")
+    qtbot.waitUntil(lambda: len(first.drafts.open) == 1)
+    page = first.current()
+    assert isinstance(page, WizardPage)
+    page.go_to(3)
+    qtbot.waitUntil(lambda: len(session.services.drafts.all().drafts) == 1)
+
+    stored = session.services.drafts.all().drafts[0]
+
+    assert stored.id == first.drafts.open[0].id
+    qtbot.waitUntil(lambda: session.services.drafts.all().drafts[0].step == 3)
+    first.hide()
+
+
+def test_a_place_that_is_left_is_forgotten(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    session.navigator.environment_form()
+    form = window.current()
+
+    session.navigator.leave()
+
+    assert window.current() is window.fleet
+    assert session.navigator.place == Place(Where.FLEET)
+    assert form is not window.current()
