@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -229,6 +230,7 @@ def make_application() -> QApplication:
     application.setApplicationVersion(__version__)
     application.setDesktopFileName("kdeploy")
     application.setQuitOnLastWindowClosed(False)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every write to a machine that has gone
     return application
 
 

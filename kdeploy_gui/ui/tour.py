@@ -6,12 +6,11 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from PySide6.QtCore import QSettings
-from PySide6.QtWidgets import QApplication
 
 from kdeploy_gui.app import Home, Services, open_demo, open_services
 from kdeploy_gui.model.history import RunQuery
@@ -24,6 +23,7 @@ from kdeploy_gui.ui.wizard.page import REVIEW, WizardPage
 
 PATIENCE = 60.0
 STEP = 0.02
+SHOWN = 0.1
 THEMES = ("light", "dark")
 
 
@@ -53,11 +53,13 @@ class _Tour:
         """All pictures, in the order of the walk."""
         home = Home(self._folder / "home", self._folder / "home")
         home.data.mkdir(mode=0o700)
-        with open_services(home) as services, self._window(services) as window:
-            await _until(lambda: window.session.machines.loaded and window.fleet.start.checked)
-            self._grab(window, "start")
-        with open_demo(BOARDS, self._folder / "demo") as (services, _), self._window(services) as window:
-            await self._deploy(window)
+        with open_services(home) as services:
+            async with self._window(services) as window:
+                await _until(lambda: bool(window.fleet.start.summary.text()) and window.fleet.start.again.isEnabled())
+                await self._grab(window, "start")
+        with open_demo(BOARDS, self._folder / "demo") as (services, _):
+            async with self._window(services) as window:
+                await self._deploy(window)
         return self._taken
 
     async def _deploy(self, window: MainWindow) -> None:
@@ -72,35 +74,35 @@ class _Tour:
             page.go_to(number)
             await _until(lambda: page.checked and not any(map(session.machines.is_checking, _names(window))))
             if number == REVIEW:
-                await _until(lambda: page.review.finished)
-            self._grab(window, f"wizard-{number + 1}-{step.title.split()[0].lower()}")
+                await _until(lambda: not page.review.planning)
+            await self._grab(window, f"wizard-{number + 1}-{step.title.split()[0].lower()}")
         page.deploy()
         await _until(lambda: bool(session.runs.active))
-        self._grab(window, "running")
+        await self._grab(window, "running")
         await _until(lambda: not session.runs.active)
         await _until(lambda: window.errors.inbox.open_count > 0)
         run = session.services.history.runs(RunQuery(limit=1))[0].run
         failed = window.errors.inbox.open[0].newest
         session.navigator.fleet(run, failed.environment)
         await asyncio.sleep(1)
-        self._grab(window, "finished")
+        await self._grab(window, "finished")
         session.navigator.error(run, failed.environment)
         await asyncio.sleep(0.5)
-        self._grab(window, "error")
+        await self._grab(window, "error")
         session.navigator.history(run)
         await asyncio.sleep(1)
-        self._grab(window, "history")
+        await self._grab(window, "history")
 
-    def _grab(self, window: MainWindow, name: str) -> None:
+    async def _grab(self, window: MainWindow, name: str) -> None:
         for theme in THEMES:
             self._look.set_theme(theme)
-            QApplication.processEvents()
+            await asyncio.sleep(SHOWN)  # not processEvents: within a coroutine other ones would be lost
             path = self._out / f"{name}-{theme}.png"
             window.grab().save(str(path))
             self._taken.append(path)
 
-    @contextmanager
-    def _window(self, services: Services) -> Iterator[MainWindow]:
+    @asynccontextmanager
+    async def _window(self, services: Services) -> AsyncIterator[MainWindow]:
         settings = QSettings(str(self._folder / "window.ini"), QSettings.Format.IniFormat)
         session = open_session(services, self._look, settings)
         add_shell_commands(session, lambda _: None, lambda: None)
@@ -109,6 +111,7 @@ class _Tour:
         session.navigator.fleet()
         yield window
         session.close()
+        await _until(lambda: not session.bridge.busy)
         window.hide()
         window.deleteLater()
 

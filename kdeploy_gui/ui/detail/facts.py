@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt
 from PySide6.QtWidgets import QHeaderView, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.event import Event, FactFound
@@ -19,6 +19,7 @@ from kdeploy_gui.ui.widgets import EmptyState, SearchField
 
 HEADERS = ("Fact", "Value", "Found")
 WIDTHS = (200, 480)
+ICON = 14
 Index = QModelIndex | QPersistentModelIndex
 Display = Qt.ItemDataRole.DisplayRole
 
@@ -57,22 +58,29 @@ def described(facts: Facts) -> Mapping[str, str]:
     return {name: value for name, value in said.items() if value}
 
 
-def known(events: Iterable[Event], facts: Facts | None, looked: datetime | None) -> tuple[Fact, ...]:
+class Known:
     """All facts in the order in which they were found; the newest value of each counts."""
-    found: dict[str, Fact] = {}
-    for event in events:
-        if isinstance(event.body, FactFound):
-            _put(found, Fact(visible(event.body.name), visible(event.body.value), event.time))
-    if facts is not None and looked is not None:
-        for name, value in described(facts).items():
-            _put(found, Fact(name, visible(value), looked))
-    return tuple(found.values())
 
+    def __init__(self) -> None:
+        self._taken = 0
+        self._facts: dict[str, Fact] = {}
 
-def _put(found: dict[str, Fact], fact: Fact) -> None:
-    before = found.get(fact.name)
-    if before is None or before.found <= fact.found:
-        found[fact.name] = fact
+    def take(self, events: Sequence[Event], facts: Facts | None, looked: datetime | None) -> tuple[Fact, ...]:
+        """All facts, from all events so far and the last look."""
+        fresh = events[self._taken :]
+        self._taken += len(fresh)
+        for event in fresh:
+            if isinstance(event.body, FactFound):
+                self._put(Fact(visible(event.body.name), visible(event.body.value), event.time))
+        if facts is not None and looked is not None:
+            for name, value in described(facts).items():
+                self._put(Fact(name, visible(value), looked))
+        return tuple(self._facts.values())
+
+    def _put(self, fact: Fact) -> None:
+        before = self._facts.get(fact.name)
+        if before is None or before.found <= fact.found:
+            self._facts[fact.name] = fact
 
 
 class FactsModel(QAbstractTableModel):
@@ -140,6 +148,7 @@ class FactsPage(QWidget):
     def __init__(self, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._look = look
+        self._known = Known()
         self.model = FactsModel(look, self)
         self.table = QTableView(self)
         self.field = SearchField(look, "Filter facts")
@@ -160,10 +169,15 @@ class FactsPage(QWidget):
         look.changed.connect(self._follow)
         self._follow()
 
-    def show_facts(self, facts: Sequence[Fact]) -> None:
-        """Show what is known."""
-        self.model.show_facts(facts)
-        self._stack.setCurrentWidget(self.table if facts else self._empty)
+    def clear(self) -> None:
+        """Another environment follows."""
+        self._known = Known()
+
+    def show_known(self, events: Sequence[Event], facts: Facts | None, looked: datetime | None) -> None:
+        """Show what all events so far and the last look have told."""
+        found = self._known.take(events, facts, looked)
+        self.model.show_facts(found)
+        self._stack.setCurrentWidget(self.table if found else self._empty)
 
     def _follow(self) -> None:
         measure(self.table, self._look, WIDTHS)
@@ -173,6 +187,7 @@ def set_up(table: QTableView, name: str, look: Look) -> None:
     """A table of words: whole rows, no grid, no row numbers."""
     table.setAccessibleName(name)
     table.setShowGrid(False)
+    table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
     table.setWordWrap(False)
     table.setFrameShape(QTableView.Shape.NoFrame)
     table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
@@ -187,6 +202,7 @@ def set_up(table: QTableView, name: str, look: Look) -> None:
 def measure(table: QTableView, look: Look, widths: Sequence[int]) -> None:
     """Heights and widths of the present look."""
     table.verticalHeader().setDefaultSectionSize(look.row(Row.GRID))
+    table.setIconSize(QSize(look.px(ICON), look.px(ICON)))
     for section, width in enumerate(widths):
         table.horizontalHeader().resizeSection(section, look.px(width))
     table.viewport().update()

@@ -60,10 +60,12 @@ class FollowBar(QWidget):
         self._lines.setText(text)
 
     def tell_following(self) -> None:
-        """Whether the view follows, and how much came meanwhile."""
+        """Whether the view follows what goes on, and how much came meanwhile."""
         following, new = self._view.following, self._view.new_lines
-        self._pause.setVisible(not following)
-        self.follow.setVisible(not following)
+        live = self._view.document.goes_on
+        self._state.setVisible(live)
+        self._pause.setVisible(live and not following)
+        self.follow.setVisible(live and not following)
         words = f"Not following: {plural(new, 'new line')}" if new else "Not following"
         self._state.setText("Following" if following else words)
 

@@ -112,6 +112,7 @@ class LogPage(QWidget):
         self.view.refresh()
         self._show_wanted()
         self._tell_lines()
+        self.bar.tell_following()
 
     def _tell_lines(self) -> None:
         lines = plural(self.view.document.lines, "line")

@@ -12,6 +12,7 @@ from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.widgets import IconButton, PlainLabel, SearchField
 
 FIELD = 224
+NARROW_FIELD = 168
 ICON = 16
 
 
@@ -60,6 +61,13 @@ class LogTools(QWidget):
         self._follow()
         self._tell_hits()
 
+    def set_narrow(self, narrow: bool) -> None:
+        """Show the switches as glyphs only; their names stay in the tooltips."""
+        style = Qt.ToolButtonStyle.ToolButtonIconOnly if narrow else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        for switch in self.switches:
+            switch.setToolButtonStyle(style)
+        self.field.setFixedWidth(self._look.px(NARROW_FIELD if narrow else FIELD))
+
     def _switch(self, commands: Commands, name: str) -> QToolButton:
         button = QToolButton(self)
         button.setDefaultAction(commands.action(name))
@@ -83,7 +91,6 @@ class LogTools(QWidget):
             button.setEnabled(total > 0)
 
     def _follow(self) -> None:
-        self.field.setFixedWidth(self._look.px(FIELD))
         for switch in self.switches:
             switch.setFont(self._look.font(Text.CELL))
             switch.setIconSize(QSize(self._look.px(ICON), self._look.px(ICON)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPalette, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ui.commands import Command
-from kdeploy_gui.ui.detail.facts import FactsPage, known
+from kdeploy_gui.ui.detail.facts import FactsPage
 from kdeploy_gui.ui.detail.log_page import LogPage
 from kdeploy_gui.ui.detail.log_tools import LogTools
 from kdeploy_gui.ui.detail.readiness import ReadinessPage
@@ -23,6 +24,8 @@ from kdeploy_gui.ui.widgets import Hairline
 TABS = ("Log", "Steps", "Facts", "Readiness")
 LOG, STEPS, FACTS, READINESS = range(len(TABS))
 SCOPE = "log"
+NARROW = 916
+"""Pixels at 100 % below which the tools are glyphs only."""
 
 
 class DetailPane(QWidget):
@@ -39,6 +42,7 @@ class DetailPane(QWidget):
         self.steps = StepsPage(session.look)
         self.facts = FactsPage(session.look)
         self.readiness = ReadinessPage(session.look)
+        self.tabs = QTabBar(self)
         self._add_commands()
         self.tools = LogTools(session.look, session.commands, self.log)
         self._lay_out()
@@ -46,7 +50,7 @@ class DetailPane(QWidget):
         session.runs.changed.connect(self._run_changed)
         session.machines.checked.connect(self._checked)
         session.machines.changed.connect(self._tell)
-        self.log.problems_changed.connect(self._refresh_switches)
+        self.log.problems_changed.connect(self._refresh_commands)
         self.title.open_error.clicked.connect(self._open_error)
         self.show_environment(0, "")
 
@@ -55,14 +59,16 @@ class DetailPane(QWidget):
         other = (run, environment) != (self.run, self.environment)
         self.run, self.environment = run, environment
         if other or not environment:
-            self._mark = None
+            self._mark = self._session.machines.mark(environment)
             self.steps.clear()
+            self.facts.clear()
         if run:
             self._session.runs.open(run)
         if stage is not None:
             self.tabs.setCurrentIndex(LOG)
         self.log.show_log(run, environment, stage)
         self._take()
+        self._refresh_commands()
         if other:
             self._ask_mark()
 
@@ -79,10 +85,12 @@ class DetailPane(QWidget):
     def _lay_out(self) -> None:
         look = self._session.look
         self._views = (self.log.view, self.steps.tree, self.facts.table, self.readiness.table)
-        self.tabs = QTabBar(self)
         self.tabs.setAccessibleName("Views of the environment")
         self.tabs.setDrawBase(False)
         self.tabs.setExpanding(False)
+        self.tabs.setUsesScrollButtons(False)
+        self.setBackgroundRole(QPalette.ColorRole.Base)
+        self.setAutoFillBackground(True)
         self._pages = QStackedWidget(self)
         for name, page in zip(TABS, (self.log, self.steps, self.facts, self.readiness), strict=True):
             self.tabs.addTab(name)
@@ -119,6 +127,7 @@ class DetailPane(QWidget):
                     scope=SCOPE,
                 )
                 for name, title, handler, key, icon in (
+                    ("search", "Search the log", self._search, "Ctrl+F", "magnify"),
                     ("follow", "Follow the end of the log", view.follow_end, "", "arrow-collapse-down"),
                     ("next_hit", "Next hit", self._next_hit, "F3", "chevron-down"),
                     ("previous_hit", "Previous hit", self._previous_hit, "Shift+F3", "chevron-up"),
@@ -142,7 +151,13 @@ class DetailPane(QWidget):
         )
 
     def _why_not(self) -> str:
-        return "" if self.run else "No run has worked on this environment yet"
+        if not self.run:
+            return "No run has worked on this environment yet"
+        return "" if self.tabs.currentIndex() == LOG else "Open the log first"
+
+    def _search(self) -> None:
+        self.tools.field.setFocus()
+        self.tools.field.selectAll()
 
     def _only_problems(self) -> bool:
         return self.log.problems_only
@@ -171,8 +186,8 @@ class DetailPane(QWidget):
     def _copy_raw(self) -> None:
         self.log.copy(raw=True)
 
-    def _refresh_switches(self) -> None:
-        self._session.commands.refresh(["log.problems", "log.wrap", "log.times"])
+    def _refresh_commands(self) -> None:
+        self._session.commands.refresh([each.id for each in self._session.commands.all() if each.scope == SCOPE])
 
     def _open_error(self) -> None:
         self._session.navigator.error(self.run, self.environment)
@@ -181,6 +196,18 @@ class DetailPane(QWidget):
         self._pages.setCurrentIndex(number)
         self.tools.setVisible(number == LOG)
         self.facts.field.setVisible(number == FACTS)
+        self._tell()
+        self._refresh_commands()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what happened unseen."""
+        super().showEvent(event)
+        self._tell()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where it is narrow the tools lose their words, never their place."""
+        self.tools.set_narrow(self.width() < self._session.look.px(NARROW))
+        super().resizeEvent(event)
 
     # What is told
 
@@ -198,19 +225,22 @@ class DetailPane(QWidget):
         self._tell()
 
     def _tell(self) -> None:
+        """Bring what is in sight up to date."""
         machines, name = self._session.machines, self.environment
         run = self._session.runs.state(self.run)
         state = run.environments.get(name) if run is not None else None
-        check = machines.result(name)
+        check, looked = machines.result(name), machines.checked_at(name)
         facts = check.facts if check is not None else None
         condition = condition_of(state) if state is not None else machines.condition(name)[0]
-        kernel = state.facts.get("kernel", "") if state is not None else ""
-        text = about(machines.get(name), facts, kernel)
+        text = about(machines.get(name), facts, state.facts.get("kernel", "") if state is not None else "")
         self.title.show_environment(name, condition, text, state is not None and state.error is not None)
-        events = self._session.runs.events(self.run, name)
-        self.steps.show_state(state, events)
-        self.facts.show_facts(known(events, facts, machines.checked_at(name)))
-        self.readiness.show_mark(self._mark, check, machines.checked_at(name), machines.condition(name))
+        tab, events = self.tabs.currentIndex(), self._session.runs.events(self.run, name)
+        if tab == STEPS:
+            self.steps.show_state(state, events)
+        elif tab == FACTS:
+            self.facts.show_known(events, facts, looked)
+        elif tab == READINESS:
+            self.readiness.show_mark(self._mark, check, looked, machines.condition(name))
 
     def _ask_mark(self) -> None:
         if self.environment:

@@ -29,14 +29,14 @@ class Ground:
     """One fact that READY stands on: as it was proven, and as it was found at the last look."""
 
     name: str
-    condition: Condition
+    condition: Condition | None
     proven: str
     found: str
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The texts of the columns."""
-        return self.name, self.condition.word, self.proven, self.found
+        return self.name, self.condition.word if self.condition else "", self.proven, self.found
 
 
 def grounds(mark: ReadyMark, check: EnvironmentCheck | None, looked: datetime | None) -> tuple[Ground, ...]:
@@ -51,7 +51,7 @@ def grounds(mark: ReadyMark, check: EnvironmentCheck | None, looked: datetime | 
         _ground("Kernel build", kernel, now),
         _files(mark, check if facts else None),
         Ground("Instruments", Condition.UNKNOWN, visible(shown) or "none asked for", "not looked at since"),
-        Ground("Time", Condition.SAME, proven, f"looked at {when(looked)}" if looked else "not looked at since"),
+        Ground("Time", None, proven, f"looked at {when(looked)}" if looked else "not looked at since"),
     )
 
 
@@ -104,7 +104,7 @@ class GroundsModel(QAbstractTableModel):
         ground, column = self._grounds[index.row()], index.column()
         if role in (Display, Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
             return ground.cells[column]
-        if role == Qt.ItemDataRole.DecorationRole and column == 1:
+        if role == Qt.ItemDataRole.DecorationRole and column == 1 and ground.condition:
             return self._look.icon(ground.condition.icon, ground.condition.token)
         if role == Qt.ItemDataRole.ForegroundRole:
             return self._look.theme.color("t1" if column == 0 else "t2")
@@ -129,7 +129,7 @@ class ReadinessPage(QWidget):
         self.table = QTableView(self)
         set_up(self.table, "Facts that READY stands on", look)
         self.table.setModel(self.model)
-        self.empty = EmptyState(look, "check-circle", "No run has made it READY yet", "A deployment proves it.")
+        self.empty = EmptyState(look, "help-circle-outline", "No run has made it READY yet", "A deployment proves it.")
         whole = QWidget(self)
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, look.px(12), 0, 0)
@@ -160,7 +160,7 @@ class ReadinessPage(QWidget):
         self.state.show_condition(state)
         if mark is not None and not mark.ready:
             reason = f"Not READY since {when(mark.time)}: {mark.because}"
-        self.reason.setText(reason)
+        self.reason.setText(reason[:1].upper() + reason[1:])
         self.model.show_grounds(grounds(mark, check, looked) if mark is not None else ())
         self._stack.setCurrentIndex(1 if mark is not None else 0)
 

@@ -48,11 +48,12 @@ class Item:
 
 @dataclass(slots=True)
 class Step:
-    """A stage and, by name, what it looked at."""
+    """A stage and what it looked at; `places` says where each part is."""
 
     stage: Stage
     item: Item
-    parts: dict[str, Item] = field(default_factory=dict)
+    parts: list[Item] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
 
 
 def stage_item(stage: StageState, state: EnvironmentState, now: datetime) -> Item:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt, QTimer
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHeaderView, QTreeView, QVBoxLayout, QWidget
 
@@ -18,6 +18,7 @@ from kdeploy_gui.ui.states import Condition
 
 HEADERS = ("Step", "State", "Started", "Duration", "Attempts", "Now")
 WIDTHS = (280, 112, 80, 80, 80)
+ICON = 14
 FEW = 20
 """Parts of a stage up to which they are open at first."""
 CLOCK_MS = 1000
@@ -54,19 +55,28 @@ class StepsModel(QAbstractItemModel):
             self._tell(before, step.item, row, QModelIndex())
         fresh = events[self._taken :]
         self._taken += len(fresh)
+        new: dict[int, dict[str, Item]] = {}
         for stage_, key, item in parts_of(fresh):
-            self._put(list(Stage).index(stage_), key, item)
+            row = list(Stage).index(stage_)
+            if key in self.steps[row].places:
+                self._replace(row, self.steps[row].places[key], item)
+            else:
+                new.setdefault(row, {})[key] = item
+        for row, items in new.items():
+            self._append(row, items)
 
-    def _put(self, row: int, key: str, item: Item) -> None:
-        parts, parent = self.steps[row].parts, self.index(row, 0)
-        before = parts.get(key)
-        if before is None:
-            self.beginInsertRows(parent, len(parts), len(parts))
-            parts[key] = item
-            self.endInsertRows()
-        else:
-            parts[key] = item
-            self._tell(before, item, list(parts).index(key), parent)
+    def _replace(self, row: int, place: int, item: Item) -> None:
+        parts = self.steps[row].parts
+        before, parts[place] = parts[place], item
+        self._tell(before, item, place, self.index(row, 0))
+
+    def _append(self, row: int, items: dict[str, Item]) -> None:
+        step = self.steps[row]
+        first = len(step.parts)
+        self.beginInsertRows(self.index(row, 0), first, first + len(items) - 1)
+        step.places.update({key: first + number for number, key in enumerate(items)})
+        step.parts.extend(items.values())
+        self.endInsertRows()
 
     def _tell(self, before: Item, after: Item, row: int, parent: QModelIndex) -> None:
         columns = differing(before.cells, after.cells)
@@ -107,7 +117,7 @@ class StepsModel(QAbstractItemModel):
         owner = index.internalId()
         if not owner:
             return self.steps[index.row()].item
-        return list(self.steps[owner - 1].parts.values())[index.row()]
+        return self.steps[owner - 1].parts[index.row()]
 
     def data(self, index: Index, role: int = Display) -> object:
         """Texts, the glyph of the state, and its word for those who hear it."""
@@ -124,6 +134,8 @@ class StepsModel(QAbstractItemModel):
             token = ("t1", item.condition.word_token, "t2", "t2", "t2", "t2")[column]
             failed = column == 5 and item.condition is Condition.FAILED
             return self._look.theme.color("failed" if failed else token)
+        if role == Qt.ItemDataRole.SizeHintRole:
+            return QSize(0, self._look.row(Row.GRID))
         if role == Qt.ItemDataRole.FontRole:
             style = Text.NAME if not index.internalId() and column == 0 else Text.CELL
             return self._look.font(style)
@@ -148,6 +160,8 @@ class StepsPage(QWidget):
         self.tree.setModel(self.model)
         self.tree.setAccessibleName("Steps")
         self.tree.setUniformRowHeights(True)
+        self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.tree.setAllColumnsShowFocus(True)
         self.tree.setFrameShape(QTreeView.Shape.NoFrame)
         self.tree.setIndentation(look.px(20))
         self.tree.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
@@ -201,4 +215,4 @@ class StepsPage(QWidget):
         for section, width in enumerate(WIDTHS):
             self.tree.header().resizeSection(section, self._look.px(width))
         self.tree.setFont(self._look.font(Text.CELL))
-        self._look.row(Row.GRID)
+        self.tree.setIconSize(QSize(self._look.px(ICON), self._look.px(ICON)))

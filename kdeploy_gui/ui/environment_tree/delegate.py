@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from kdeploy_gui.model.visible import visible
@@ -23,7 +23,7 @@ class EnvironmentDelegate(QStyledItemDelegate):
     def __init__(self, look: Look, parent: QWidget) -> None:
         super().__init__(parent)
         self._look = look
-        self._elided: dict[tuple[str, int], str] = {}
+        self._elided: dict[tuple[str, int, Text], str] = {}
         look.changed.connect(self._elided.clear)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
@@ -56,14 +56,20 @@ class EnvironmentDelegate(QStyledItemDelegate):
         painter.setFont(look.font(Text.CELL))
         painter.setPen(look.theme.color(token))
         painter.drawText(QPointF(right, baseline), word)
-        painter.setFont(look.font(Text.NAME))
+        painter.setFont(look.font(_style(node)))
         painter.setPen(look.theme.t1)
-        painter.drawText(QPointF(left, baseline), self._elide(node.name, right - look.px(8) - left, names))
+        painter.drawText(QPointF(left, baseline), self._elide(node, right - look.px(8) - left))
 
-    def _elide(self, name: str, width: int, metrics: QFontMetrics) -> str:
-        key = (name, width)
+    def _elide(self, node: Node, width: int) -> str:
+        style = _style(node)
+        key = (node.name, width, style)
         if key not in self._elided:
             if len(self._elided) > ELIDED_KEPT:
                 self._elided.clear()
-            self._elided[key] = metrics.elidedText(visible(name), Qt.TextElideMode.ElideRight, width)
+            metrics = self._look.metrics(style)
+            self._elided[key] = metrics.elidedText(visible(node.name), Qt.TextElideMode.ElideRight, width)
         return self._elided[key]
+
+
+def _style(node: Node) -> Text:
+    return Text.BODY if node.environment is None else Text.NAME

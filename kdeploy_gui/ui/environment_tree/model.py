@@ -15,6 +15,8 @@ from kdeploy_gui.ui.tips import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 NAMES = "application/x-kdeploy-environments"
+FEW = 40
+"""Environments that come or go row by row; for more, Qt needs longer than for a new tree."""
 
 
 class EnvironmentModel(QAbstractItemModel):
@@ -22,6 +24,8 @@ class EnvironmentModel(QAbstractItemModel):
 
     dropped = Signal(object, str)
     """Names that were dragged, and the group they were dropped on."""
+    reshaping = Signal()
+    """Rows are about to come and go, once for all that come and go together."""
 
     def __init__(self, machines: Machines, live: LiveStates, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -31,11 +35,18 @@ class EnvironmentModel(QAbstractItemModel):
         self._ids: dict[int, Node] = {}  # an index holds a number: a pointer to a node could outlive it
         self._nodes: dict[str, Node] = {}
         self._drawn: dict[str, Shown] = {}
+        self._reshaped = False
         machines.checked.connect(self._checked)
 
     def show(self, environments: Iterable[tuple[Environment, bool]]) -> None:
         """Other content, each environment with whether it is shown; rows that are in both stay as they are."""
-        self._sync(self._root, tree_of(environments))
+        want = tree_of(environments)
+        wanted = {node.name for node in want.leaves()}
+        if self._nodes and len(wanted ^ self._nodes.keys()) > FEW:
+            self._replace(want)
+        else:
+            self._reshaped = False
+            self._sync(self._root, want)
         self._ids = {node.id: node for node in self._root.all()}
         self._nodes = {node.name: node for node in self._root.leaves()}
 
@@ -144,15 +155,24 @@ class EnvironmentModel(QAbstractItemModel):
     def _index(self, node: Node) -> QModelIndex:
         return QModelIndex() if node is self._root else self.createIndex(node.row, 0, node.id)
 
+    def _replace(self, want: Node) -> None:
+        self.reshaping.emit()
+        self.beginResetModel()
+        self._root = want
+        self._ids = {node.id: node for node in want.all()}
+        self.endResetModel()
+
     def _sync(self, have: Node, want: Node) -> None:
         stays = staying(have.children, {each.key: place for place, each in enumerate(want.children)})
         for first, last in reversed(runs_of(row for row in range(len(have.children)) if row not in stays)):
+            self._tell_reshaping()
             self.beginRemoveRows(self._index(have), first, last)
             del have.children[first : last + 1]
             have.number()
             self.endRemoveRows()
         known = {each.key: each for each in have.children}
         for first, last in runs_of(place for place, each in enumerate(want.children) if each.key not in known):
+            self._tell_reshaping()
             self.beginInsertRows(self._index(have), first, last)
             fresh = want.children[first : last + 1]
             self._ids.update((node.id, node) for each in fresh for node in each.all())
@@ -169,6 +189,11 @@ class EnvironmentModel(QAbstractItemModel):
             have.size = want.size
             if have is not self._root:
                 self.dataChanged.emit(self._index(have), self._index(have))
+
+    def _tell_reshaping(self) -> None:
+        if not self._reshaped:
+            self._reshaped = True
+            self.reshaping.emit()
 
     def _checked(self, name: str) -> None:
         node = self._nodes.get(name)

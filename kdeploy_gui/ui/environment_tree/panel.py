@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.environment import Environment
@@ -94,7 +95,7 @@ class EnvironmentPanel(QWidget):
     def name_filter(self) -> None:
         """Ask for the name under which the filter is saved."""
         self.tags.hide()
-        self.naming.open("Save this filter as", "", f"It leaves {self.found.text().removesuffix(' shown')}.")
+        self.naming.open("Save this filter as", "", f"{self.filter.text}: {self.found.text()} now.")
 
     def forget_filter(self) -> None:
         """Remove the saved filter under the cursor."""
@@ -264,6 +265,8 @@ class EnvironmentPanel(QWidget):
         for each in (self.problems, self._pages, self.tags, self.naming, self.saved):
             column.addWidget(each, 1 if each is self._pages else 0)
         self.setMinimumWidth(look.px(200))
+        self.setBackgroundRole(QPalette.ColorRole.Base)
+        self.setAutoFillBackground(True)
 
     def _make_pages(self) -> None:
         look, commands = self._session.look, self._session.commands

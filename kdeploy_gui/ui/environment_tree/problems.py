@@ -13,7 +13,7 @@ from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.strips import Strip
 from kdeploy_gui.ui.widgets import Button, Kind, PlainLabel
 
-LIST_HEIGHT = 160
+LIST_HEIGHT = 140
 LONGEST = 400
 """Characters of a problem that are shown."""
 
@@ -64,10 +64,12 @@ class ProblemStrip(Strip):
         self.list.setVisible(all_of_them)
         self.first.setVisible(not all_of_them)
         if all_of_them:
+            self.list.setCurrentIndex(self._texts.index(0))
             self.list.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _follow(self) -> None:
         self.list.setFont(self._look.font(Text.CELL))
+        self.list.setSpacing(self._look.px(2))
         self.list.setFixedHeight(self._look.px(LIST_HEIGHT))
 
 

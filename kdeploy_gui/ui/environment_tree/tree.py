@@ -42,6 +42,9 @@ class EnvironmentTree(QTreeView):
         self.folded: set[str] = set()
         self._filtered = False
         self._quiet = False
+        self._kept: list[tuple[str, str]] = []
+        self._kept_current = ""
+        self._reset = False
         self._marked: Collection[str] = ()
         self._hovered = QPersistentModelIndex()
         self._set_up(model)
@@ -58,16 +61,16 @@ class EnvironmentTree(QTreeView):
     def show_environments(self, environments: Iterable[tuple[Environment, bool]], *, filtered: bool) -> None:
         """Other content; what is selected and folded stays so. A filter opens every group for as long as it is on."""
         before = self.selected()
-        rows = [node.name for each in self.selectionModel().selectedIndexes() if (node := self.environments.node(each))]
         opened, self._filtered = filtered != self._filtered, filtered
         self._quiet = True
         self.environments.show(environments)
         if opened:
             self._unfold()
+        self._take_up()
+        if self._reset:
+            self._reset = False
+            self.scrollTo(self.currentIndex())
         self._quiet = False
-        lost = [name for name in set(rows) - set(self.selected()) if self.environments.find(name).isValid()]
-        if lost:
-            self._select(lost, Flag.Select)
         if self.selected() != before:
             self.chosen.emit()
 
@@ -77,7 +80,11 @@ class EnvironmentTree(QTreeView):
         self.viewport().update()
         if set(names) != set(self.selected()):
             self._quiet = True
-            self._select(names, Flag.ClearAndSelect)
+            found = [index for name in names if (index := self.environments.find(name)).isValid()]
+            self._select(found, Flag.ClearAndSelect)
+            if found:
+                self.selectionModel().setCurrentIndex(found[0], Flag.NoUpdate)
+                self.scrollTo(found[0])
             self._quiet = False
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -159,6 +166,8 @@ class EnvironmentTree(QTreeView):
         self.collapsed.connect(self._was_folded)
         self.selectionModel().selectionChanged.connect(self._selection_changed)
         model.rowsInserted.connect(self._inserted)
+        model.modelReset.connect(self._was_reset)
+        model.reshaping.connect(self._let_go)
         self._look.changed.connect(self._follow)
 
     def _open(self, index: Index) -> bool:
@@ -168,8 +177,26 @@ class EnvironmentTree(QTreeView):
         self.opened.emit(node.name)
         return True
 
-    def _select(self, names: Iterable[str], flags: Flag) -> None:
-        found = [index for name in names if (index := self.environments.find(name)).isValid()]
+    def _let_go(self) -> None:
+        """Remember the selection by name and drop it: with it, Qt takes a second for a thousand rows."""
+        nodes = [self.environments.node(index) for index in self.selectionModel().selectedIndexes()]
+        self._kept = [(node.path if node.environment is None else "", node.name) for node in nodes if node is not None]
+        current = self.environments.node(self.currentIndex())
+        self._kept_current = current.name if current is not None and current.environment is not None else ""
+        self.selectionModel().clearSelection()
+
+    def _take_up(self) -> None:
+        """Select what was let go, as far as it is still there."""
+        kept, self._kept = self._kept, []
+        groups = {path for path, _ in kept}
+        found = [index for path, index in self.environments.groups() if path in groups]
+        found += [index for path, name in kept if not path and (index := self.environments.find(name)).isValid()]
+        self._select(found, Flag.Select)
+        current, self._kept_current = self.environments.find(self._kept_current), ""
+        if current.isValid() and current != self.currentIndex():
+            self.selectionModel().setCurrentIndex(current, Flag.NoUpdate)
+
+    def _select(self, found: Sequence[QModelIndex], flags: Flag) -> None:
         by_group: dict[int, list[QModelIndex]] = {}
         for index in found:
             by_group.setdefault(index.parent().internalId(), []).append(index)
@@ -178,9 +205,6 @@ class EnvironmentTree(QTreeView):
             for first, last in runs_of(sorted(each.row() for each in group)):
                 selection.select(group[0].siblingAtRow(first), group[0].siblingAtRow(last))
         self.selectionModel().select(selection, flags)
-        if found and flags == Flag.ClearAndSelect:
-            self.selectionModel().setCurrentIndex(found[0], Flag.NoUpdate)
-            self.scrollTo(found[0])
 
     def _selection_changed(self) -> None:
         if not self._quiet:
@@ -194,14 +218,20 @@ class EnvironmentTree(QTreeView):
                 self._set_folded(node.path, index)
                 self._inserted(index, 0, len(node.children) - 1)
 
+    def _was_reset(self) -> None:
+        self._reset = True
+        self._unfold()
+
     def _unfold(self) -> None:
         for path, index in self.environments.groups():
             self._set_folded(path, index)
 
     def _set_folded(self, path: str, index: QModelIndex) -> None:
-        quiet, self._quiet = self._quiet, True
-        self.setExpanded(index, self._filtered or path not in self.folded)
-        self._quiet = quiet
+        wanted = self._filtered or path not in self.folded
+        if wanted != self.isExpanded(index):
+            quiet, self._quiet = self._quiet, True
+            self.setExpanded(index, wanted)
+            self._quiet = quiet
 
     def _unfolded(self, index: QModelIndex) -> None:
         node = self.environments.node(index)

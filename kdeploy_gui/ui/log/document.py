@@ -130,6 +130,11 @@ class LogDocument:
         return self._rows
 
     @property
+    def goes_on(self) -> bool:
+        """Whether more may come: something has, and not the end."""
+        return any(each.is_there for each in self.groups) and not self.groups[EPILOGUE].blocks
+
+    @property
     def begin(self) -> datetime:
         """When the first thing happened; now, if nothing has."""
         return next((block.time(block.place(0)) for _, block in self.blocks() if len(block)), datetime.now(UTC))

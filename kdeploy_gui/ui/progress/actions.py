@@ -21,6 +21,10 @@ ROWS_SCOPE = "fleet rows"
 CONTEXT = ("fleet.log", "fleet.error", "", "run.retry_selected", "run.cancel_selected", "", "fleet.copy")
 NO_KEY = "in the context menu"
 IN_BAR = "in the tool bar"
+ENTER = "Enter on an environment"
+CANCEL_SELECTED = "Cancel selected environments..."
+RETRY_SELECTED = "Retry selected environments..."
+STOP, EXPORT = "stop-circle-outline", "export-variant"
 
 
 class FleetActions:
@@ -42,110 +46,49 @@ class FleetActions:
         self._session.commands.refresh(self._ids)
 
     def _on_run(self) -> Sequence[Command]:
+        cancel, retry, report = self._cancel, self._retry, self._report
         return [
             Command(
                 "run.cancel",
                 "Cancel run...",
                 "Run",
-                self._cancel,
+                cancel,
                 "Ctrl+Shift+X",
-                "stop-circle-outline",
+                STOP,
                 self._not_going,
-                "abort stop",
+                "abort",
                 scope=SCOPE,
             ),
             Command(
                 "run.retry",
                 "Retry what failed...",
                 "Run",
-                self._retry,
+                retry,
                 "Ctrl+R",
                 "refresh",
                 self._nothing_failed,
-                "again",
                 scope=SCOPE,
             ),
-            Command(
-                "run.report",
-                "Report...",
-                "Run",
-                self._report,
-                "Ctrl+E",
-                "export-variant",
-                self._no_run,
-                "save html export",
-                scope=SCOPE,
-            ),
+            Command("run.report", "Report...", "Run", report, "Ctrl+E", EXPORT, self._no_run, "save html", scope=SCOPE),
         ]
 
     def _on_selection(self) -> Sequence[Command]:
+        cancel, retry = self._cancel_selected, self._retry_selected
+        none, failed, going, error = self._none_chosen, self._none_failed, self._none_going, self._no_error
         return [
-            Command(
-                "run.cancel_selected",
-                "Cancel selected environments...",
-                "Run",
-                self._cancel_selected,
-                enabled=self._none_going,
-                no_key=NO_KEY,
-            ),
-            Command(
-                "run.retry_selected",
-                "Retry selected environments...",
-                "Run",
-                self._retry_selected,
-                enabled=self._none_failed,
-                no_key=NO_KEY,
-            ),
-            Command(
-                "fleet.log",
-                "Open log",
-                "Run",
-                self._open_log,
-                icon="text-search",
-                enabled=self._none_chosen,
-                no_key="Enter on an environment",
-            ),
-            Command(
-                "fleet.error",
-                "Open error",
-                "Run",
-                self._open_error,
-                icon="arrow-right",
-                enabled=self._no_error,
-                no_key=NO_KEY,
-            ),
-            Command(
-                "fleet.copy",
-                "Copy row",
-                "Run",
-                self._copy,
-                "Ctrl+C",
-                "content-copy",
-                self._none_chosen,
-                scope=ROWS_SCOPE,
-            ),
+            Command("run.cancel_selected", CANCEL_SELECTED, "Run", cancel, enabled=going, no_key=NO_KEY),
+            Command("run.retry_selected", RETRY_SELECTED, "Run", retry, enabled=failed, no_key=NO_KEY),
+            Command("fleet.log", "Open log", "Run", self._open_log, "", "text-search", none, no_key=ENTER),
+            Command("fleet.error", "Open error", "Run", self._open_error, "", "arrow-right", error, no_key=NO_KEY),
+            Command("fleet.copy", "Copy row", "Run", self._copy, "Ctrl+C", "content-copy", none, scope=ROWS_SCOPE),
         ]
 
     def _on_view(self) -> Sequence[Command]:
+        forth, back, none = self._next_problem, self._previous_problem, self._no_problem
+        shows, hidden = self._views, self._detail.isHidden
         return [
-            Command(
-                "fleet.next_problem",
-                "Next problem",
-                "Run",
-                self._next_problem,
-                "F8",
-                enabled=self._no_problem,
-                scope=SCOPE,
-            ),
-            Command(
-                "fleet.previous_problem",
-                "Previous problem",
-                "Run",
-                self._previous_problem,
-                "Shift+F8",
-                enabled=self._no_problem,
-                scope=SCOPE,
-            ),
+            Command("fleet.next_problem", "Next problem", "Run", forth, "F8", enabled=none, scope=SCOPE),
+            Command("fleet.previous_problem", "Previous problem", "Run", back, "Shift+F8", enabled=none, scope=SCOPE),
             Command(
                 "fleet.grid",
                 "Grid",
@@ -153,7 +96,7 @@ class FleetActions:
                 self._show_grid,
                 icon="view-grid-outline",
                 no_key=IN_BAR,
-                checked=lambda: not self._views.shows_panes,
+                checked=lambda: not shows.shows_panes,
             ),
             Command(
                 "fleet.panes",
@@ -162,7 +105,7 @@ class FleetActions:
                 self._show_panes,
                 icon="view-week-outline",
                 no_key=IN_BAR,
-                checked=lambda: self._views.shows_panes,
+                checked=lambda: shows.shows_panes,
             ),
             Command(
                 "fleet.detail",
@@ -170,8 +113,8 @@ class FleetActions:
                 "View",
                 self._toggle_detail,
                 "Ctrl+J",
-                checked=lambda: not self._detail.isHidden(),
                 scope=SCOPE,
+                checked=lambda: not hidden(),
             ),
         ]
 

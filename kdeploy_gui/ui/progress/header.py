@@ -206,14 +206,17 @@ class RunHeader(QWidget):
         title.addStretch()
         which, times, row = QVBoxLayout(), QVBoxLayout(), self._row
         which.setSpacing(px(2))
+        which.addStretch()
         which.addLayout(title)
         which.addWidget(self.started)
         times.setSpacing(px(2))
+        times.addStretch()
         times.addWidget(self.left)
         times.addWidget(self.elapsed)
         self.left.setMinimumHeight(self.chooser.height())
         for column in (which, times):
-            column.setContentsMargins(0, px(8), 0, px(8))
+            column.setContentsMargins(0, 0, 0, 0)
+            column.addStretch()
         row.setContentsMargins(px(16), 0, px(12), 0)
         row.addLayout(which)
         row.addWidget(self.segments, 1)

@@ -215,7 +215,7 @@ class FleetPage(QWidget):
         self.splitter.addWidget(self.detail)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setStretchFactor(0, 1)
-        self.splitter.setSizes([look.px(400), look.px(330)])
+        self.splitter.setSizes([look.px(420), look.px(316)])
         column.addWidget(self.header)
         column.addWidget(Hairline(look))
         column.addWidget(self.splitter, 1)

@@ -131,7 +131,7 @@ class WizardPage(QWidget):
     def focus_first(self) -> None:
         """Where work begins on the present step."""
         if self.bar.current == REVIEW:
-            self.review.setFocus()
+            self.review.focus_first()
         else:
             self.steps[self.bar.current].focus_first()
 
@@ -267,8 +267,14 @@ class WizardPage(QWidget):
             self.forward.setText(f"Deploy to {count} {'environment' if count == 1 else 'environments'}")
             self.forward.setEnabled(not why)
             self.forward.setToolTip(why or "Ctrl+Enter")
-            self._origin.setText(why or self.review.summary())
+            self._origin.setText(why or self._what_happens())
         self.forward.setAccessibleName(self.forward.text())
+
+    def _what_happens(self) -> str:
+        count = len(self._planned.plan.environments) if self._planned.plan is not None else 0
+        refused = 0 if self.review.planning else count - len(self.review.chosen)
+        told = f" {refused} of {count} will fail as things stand; leave them out or mend them." if refused else ""
+        return self.review.summary() + told
 
     def _why_not_deploy(self) -> str:
         if self._submitting:

@@ -25,7 +25,7 @@ from kdeploy_gui.ui.wizard.review_files import FilesPane
 from kdeploy_gui.ui.wizard.review_grid import PlanGrid
 from kdeploy_gui.ui.wizard.review_model import PlanModel
 from kdeploy_gui.ui.wizard.review_problems import ProblemsPane
-from kdeploy_gui.ui.wizard.review_remarks import Remark, remarks_of
+from kdeploy_gui.ui.wizard.review_remarks import Act, Remark, remarks_of
 from kdeploy_gui.ui.wizard.review_rows import Kind, columns_of, footer, group_title, headline, plural
 
 SCOPE = "review"
@@ -84,7 +84,7 @@ class ReviewPage(QWidget):
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """Environments that will be deployed: all that are not refused."""
+        """Environments that can be deployed: all that are not refused."""
         return tuple(each.name for each in self.model.rows if not each.refused)
 
     @property
@@ -264,13 +264,16 @@ class ReviewPage(QWidget):
         self._show_files()
 
     def _act(self, remark: Remark) -> None:
-        if remark.field:
-            self.go_to.emit(remark.field)
-        elif remark.condition is Condition.REFUSED:
-            self.leave_out.emit(remark.names)
-        else:
-            self.grid.choose(remark.names)
-            self.grid.setFocus()
+        match remark.act:
+            case Act.FIELD:
+                self.go_to.emit(remark.field)
+            case Act.TRUST:
+                self._session.navigator.trust(remark.names[0])
+            case Act.LEAVE_OUT:
+                self.leave_out.emit(remark.names)
+            case _:
+                self.grid.choose(remark.names)
+                self.grid.setFocus()
 
     def _show_menu(self, place: QPoint) -> None:
         menu = self._session.commands.menu(self, MENU)

@@ -228,6 +228,8 @@ class FilesPane(QWidget):
 
     def step(self, by: int) -> bool:
         """To the next change, or the one before, over all files. False: there is none."""
+        if by > 0 and not self.diff.change:
+            self.diff.step_change(1)  # the first one counts as seen when its file is shown
         if self.diff.step_change(by):
             self._count()
             return True
@@ -235,10 +237,7 @@ class FilesPane(QWidget):
         if not 0 <= row < len(self.model.files):
             return False
         self.list.setCurrentIndex(self.model.index(row))
-        if by < 0:
-            while self.diff.change < self.diff.changes and self.diff.step_change(1):
-                pass
-        else:
+        while by < 0 and self.diff.change < self.diff.changes:
             self.diff.step_change(1)
         self._count()
         return True

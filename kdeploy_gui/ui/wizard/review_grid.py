@@ -230,11 +230,17 @@ class PlanGrid(QTableView):
         """Columns as wide as their titles and words; what is left goes to the names and the verdicts."""
         px, columns = self._look.px, self._plan.columns
         fixed = {Kind.ENVIRONMENT: NAME_WIDTH, Kind.SEND: SEND_WIDTH, Kind.VERDICT: VERDICT_WIDTH}
-        widths = [
-            px(fixed[each.kind]) if each.kind in fixed else self._wanted(place) for place, each in enumerate(columns)
-        ]
-        rest = self.viewport().width() - sum(widths)
         inner = [place for place, each in enumerate(columns) if each.kind in GROUPED]
+        widths = [px(fixed.get(each.kind, LEAST)) for each in columns]
+        titles = {place: self._title_width(place) for place in inner}
+        for place in inner:
+            widths[place] = self._cell_width(place)
+        rest = self.viewport().width() - sum(widths)
+        lacking = sum(max(titles[place] - widths[place], 0) for place in inner)
+        given = min(max(rest, 0) / lacking, 1.0) if lacking else 0.0
+        for place in inner:
+            widths[place] += int(max(titles[place] - widths[place], 0) * given)
+        rest = self.viewport().width() - sum(widths)
         if rest > 0 and widths:
             share = min(rest // (len(inner) + 1), px(24))
             for place in inner:
@@ -254,10 +260,14 @@ class PlanGrid(QTableView):
             if self.header.visualIndex(column) != wanted:
                 self.header.moveSection(self.header.visualIndex(column), wanted)
 
-    def _wanted(self, place: int) -> int:
-        look, column = self._look, self._plan.columns[place]
-        brush = self._delegate.brush
-        title = look.metrics(Text.HEADER).horizontalAdvance(column.title) + 2 * brush.padding
+    def _title_width(self, place: int) -> int:
+        look = self._look
+        title = look.metrics(Text.HEADER).horizontalAdvance(self._plan.columns[place].title)
+        return min(title + 2 * self._delegate.brush.padding, look.px(WIDEST))
+
+    def _cell_width(self, place: int) -> int:
+        """What the widest cell of a column needs."""
+        brush, column = self._delegate.brush, self._plan.columns[place]
         words = [each.cells[place] for each in self._plan.rows]
         texts = {" ".join(part.text for part in cell.parts): len(cell.parts) for cell in words}
         texts.setdefault(SAMPLES[column.kind], 1)
@@ -265,4 +275,4 @@ class PlanGrid(QTableView):
         cell = max(
             brush.metrics.horizontalAdvance(text) + count * (icon + between) - between for text, count in texts.items()
         )
-        return min(max(title, cell + 2 * brush.padding, look.px(LEAST)), look.px(WIDEST))
+        return min(max(cell + 2 * brush.padding, self._look.px(LEAST)), self._look.px(WIDEST))

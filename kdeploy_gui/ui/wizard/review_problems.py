@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWi
 
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.look import Look, Text
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import Button, Hairline, IconLabel, Kind, PlainLabel
 from kdeploy_gui.ui.wizard.review_remarks import Remark, tally
 
@@ -35,11 +36,13 @@ class RemarkRow(QWidget):
         row.setSpacing(look.px(8))
         row.addWidget(IconLabel(remark.condition.icon, look, remark.condition.token), 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(texts, 1)
-        if remark.action:
-            self.link = Button(remark.action, look, Kind.LINK, dense=True)
-            self.link.setAccessibleName(f"{remark.action}: {visible(remark.title)}")
-            self.link.clicked.connect(self._choose)
-            row.addWidget(self.link, 0, Qt.AlignmentFlag.AlignTop)
+        self.link = Button(remark.act.value, look, Kind.LINK, dense=True)
+        self.link.setAccessibleName(f"{remark.act.value}: {visible(remark.title)}")
+        self.link.clicked.connect(self._choose)
+        row.addWidget(self.link, 0, Qt.AlignmentFlag.AlignTop)
+        self.setToolTip(plain_tip(remark.tip))
+        for label in (title, text):
+            label.setMinimumWidth(look.px(80))  # a word that is longer is cut; the tooltip has it
 
     def _choose(self) -> None:
         self.chosen.emit(self.remark)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
+from kdeploy_gui.errors import Category
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.preview import (
     DependencyChange,
@@ -12,6 +14,7 @@ from kdeploy_gui.model.preview import (
     InstrumentPresence,
 )
 from kdeploy_gui.model.problem import Problem
+from kdeploy_gui.ui.errors.causes import headline
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.wizard.review_rows import plural
 
@@ -19,22 +22,33 @@ NAMED = 3
 """Environments that a remark names; the rest it counts."""
 
 
+class Act(Enum):
+    """What a remark's link does; the value is its text."""
+
+    FIELD = "Show field"
+    TRUST = "Compare keys"
+    FILE = "Show file"
+    LEAVE_OUT = "Leave out"
+    SHOW = "Show which"
+
+
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One line of the list. `action` is the link's text: it leaves out `names`, goes to `field`, or shows them."""
+    """One line of the list: about environments (`names`) or a `field` of the draft. `tip` says all there is to say."""
 
     condition: Condition
     title: str
     text: str
-    action: str = ""
+    act: Act
     names: tuple[str, ...] = ()
     field: str = ""
+    tip: str = ""
 
 
 def remarks_of(problems: Sequence[Problem], previews: Sequence[EnvironmentPreview]) -> tuple[Remark, ...]:
     """All remarks, what stops the run first."""
     return (
-        *(Remark(Condition.FAILED, each.message, each.field, "Show field", field=each.field) for each in problems),
+        *(Remark(Condition.FAILED, each.message, each.field, Act.FIELD, field=each.field) for each in problems),
         *_refusals(previews),
         *_notices(previews),
         *_missing(previews),
@@ -54,10 +68,15 @@ def _refusals(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
         first = found[0][1]
         subject = names[0] if len(names) == 1 else plural(len(names), "environment")
         verb = "is" if len(names) == 1 else "are"
-        message = first.message if len(names) == 1 else f"{_named(names)}: {first.message}"
-        yield Remark(
-            Condition.REFUSED, f"{subject} {verb} refused", f"{code} {message}. {first.remedy}", "Leave out", names
-        )
+        text = f"{code} {headline(first.message)}. Left out of this run."
+        tip = "\n".join(filter(None, (", ".join(names), first.message, first.on_target, first.remedy)))
+        yield Remark(Condition.REFUSED, f"{subject} {verb} refused", text, _act(names, first), names, tip=tip)
+
+
+def _act(names: Sequence[str], failure: Failure) -> Act:
+    if len(names) == 1 and failure.category is Category.TRUST:
+        return Act.TRUST
+    return Act.FILE if failure.where.path else Act.LEAVE_OUT
 
 
 def _notices(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
@@ -69,7 +88,7 @@ def _notices(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
         names = tuple(name for name, _ in found)
         verb = "fails" if len(names) == 1 else "fail"
         title = f"{plural(len(names), 'environment')} {verb} the check '{subject}' now"
-        yield Remark(Condition.WARNING, title, f"{_named(names)}: {found[0][1]}", "Show which", names)
+        yield Remark(Condition.WARNING, title, f"{_named(names)}: {found[0][1]}", Act.SHOW, names)
 
 
 def _missing(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
@@ -81,7 +100,7 @@ def _missing(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
     for label, names in groups.items():
         title = f"{label} is missing in {plural(len(names), 'environment')}"
         yield Remark(
-            Condition.INFORMATION, title, "It is optional, so the run goes on without it.", "Show which", tuple(names)
+            Condition.INFORMATION, title, "It is optional, so the run goes on without it.", Act.SHOW, tuple(names)
         )
 
 
@@ -98,7 +117,7 @@ def _instruments(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
             Condition.INFORMATION,
             f"{title} {what} in {plural(len(names), 'environment')}",
             "It is wanted, not required, so the run goes on without it.",
-            "Show which",
+            Act.SHOW,
             tuple(names),
         )
 

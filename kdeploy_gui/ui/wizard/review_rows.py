@@ -91,7 +91,7 @@ class Row:
 
     @property
     def refused(self) -> bool:
-        """Whether it is left out of the run because it would fail."""
+        """Whether it would fail as things stand."""
         return self.preview is not None and self.preview.verdict is Verdict.REFUSED
 
 
@@ -225,7 +225,7 @@ def _verdict_cell(preview: EnvironmentPreview) -> Cell:
     match preview.verdict:
         case Verdict.REFUSED:
             tip = "\n".join(f"{each.code}: {each.message}" for each in preview.refusals)
-            return Cell((_part(Condition.REFUSED, "Refused, left out", "failed"),), "Refused, left out", tip)
+            return Cell((_part(Condition.REFUSED, "Refused, will fail", "failed"),), "Refused, will fail", tip)
         case Verdict.SAME:
             return Cell((_part(Condition.SAME, "Nothing to send", "t3"),), "Nothing to send, one check")
         case _:
@@ -240,7 +240,7 @@ def headline(rows: Sequence[Row]) -> tuple[str, str]:
     if not planning and count and all(each.refused or _is_same(each) for each in rows):
         left_out = f", {refused} refused" if refused else ""
         return "Everything is the same", f": one check each, nothing to send{left_out}"
-    rest = " will be deployed" + (f", {refused} {'is' if refused == 1 else 'are'} refused" if refused else "")
+    rest = " can be deployed" + (f", {refused} {'is' if refused == 1 else 'are'} refused" if refused else "")
     return plural(count, "environment"), rest + (f", {planning:,} being planned" if planning else "")
 
 
