@@ -32,6 +32,10 @@ from kdeploy_gui.ui.main_window import NO_KEY, MainWindow
 from kdeploy_gui.ui.session import Session, open_session
 
 BOARDS = 6
+DRAIN = 100
+"""Looks, 20 ms apart, for coroutines that still come to their end."""
+SWITCH = 0.001
+"""Seconds another Python thread may keep the UI thread waiting at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Program:
         self._settings = QSettings(str(home.config / "window.ini"), QSettings.Format.IniFormat)
         self._opened = ExitStack()
         self._next = ""
+        self._ending: asyncio.Task[None] | None = None
 
     def start(self, *, demo: bool) -> None:
         """Open the window. Raises LocalError where the home cannot be used."""
@@ -105,7 +110,18 @@ class Program:
 
     def _closed(self) -> None:
         """The window was closed: for good, or on the way into or out of the demo."""
+        self._ending = asyncio.get_running_loop().create_task(self._end(), name="end")
+
+    async def _end(self) -> None:
         going = self._next
+        if self.window is not None:
+            self.window.hide()
+            session = self.window.session
+            session.close()
+            for _ in range(DRAIN):
+                if not session.bridge.busy:
+                    break
+                await asyncio.sleep(0.02)
         self._leave()
         if going:
             self._open(demo=going == "demo")
@@ -224,7 +240,8 @@ def run(arguments: Arguments) -> int:
 
 
 def make_application() -> QApplication:
-    """The Qt application with its names."""
+    """The Qt application with its names; the UI thread never waits longer than `SWITCH` at a time for others."""
+    sys.setswitchinterval(SWITCH)
     application = QApplication(sys.argv[:1])
     application.setApplicationName("kdeploy")
     application.setApplicationVersion(__version__)

@@ -23,6 +23,7 @@ class FleetView(QWidget):
         self._session = session
         self.tree = EnvironmentPanel(session)
         self.fleet = FleetPage(session)
+        session.commands.attach(self.tree, "fleet")
         self.start = StartPage(session)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.fleet)

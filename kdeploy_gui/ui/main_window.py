@@ -113,12 +113,13 @@ class MainWindow(QMainWindow):
         """Close, unless a run goes on here and the user wants to keep it."""
         self.save_state()
         mine = [run for run in self.session.runs.active if self.session.services.runs_here(run)]
-        if self._may_close or not mine:
+        unsaved = [place for place, view in self._made.items() if getattr(view, "unsaved", False)]
+        if self._may_close or not (mine or unsaved):
             event.accept()
             self.closing.emit()
             return
         event.ignore()
-        self.session.bridge.spawn(self._close_with(mine), name="close the window")
+        self.session.bridge.spawn(self._close_with(mine, unsaved), name="close the window")
 
     def changeEvent(self, event: QEvent) -> None:
         """Look again at commands when the window is worked with again."""
@@ -131,14 +132,22 @@ class MainWindow(QMainWindow):
         mine = [run for run in self.session.runs.active if self.session.services.runs_here(run)]
         self.session.bridge.spawn(self._cancel_and_close(mine), name="end")
 
-    async def _close_with(self, runs: Sequence[int]) -> None:
-        numbers = " and ".join(map(str, runs))
+    async def _close_with(self, runs: Sequence[int], unsaved: Sequence[Place]) -> None:
+        said = []
+        if runs:
+            numbers = " and ".join(map(str, runs))
+            said.append(
+                f"Run {numbers} goes on in this window. Closing cancels it: every file on the machines is the old or"
+                " the new one, and the locks are freed."
+            )
+        if unsaved:
+            names = ", ".join(each.name or "a new environment" for each in unsaved)
+            said.append(f"Changes to {names} are not saved.")
         question = Question(
-            title="A deployment goes on",
-            text=f"Run {numbers} goes on in this window. Closing cancels it: every file on the machines is the old or"
-            " the new one, and the locks are freed.",
-            accept="Cancel the run and close",
-            reject="Keep it running",
+            title="A deployment goes on" if runs else "Changes are not saved",
+            text=" ".join(said),
+            accept="Cancel the run and close" if runs else "Close without saving",
+            reject="Keep it running" if runs else "Go back",
             danger=True,
         )
         if await self.session.asking.confirm(question):

@@ -119,9 +119,11 @@ class Runs(QObject):
         followed = _Followed()
         self._followed[run] = followed
 
+        woken = self._woken
+
         def deliver(group: tuple[Event, ...]) -> None:
             followed.deliver(group)
-            self._woken.emit()
+            woken.emit()
 
         followed.pump = self._services.stream(run, deliver)
         self._forget_old()

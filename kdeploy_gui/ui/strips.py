@@ -129,7 +129,6 @@ class StatusStrip(Strip):
         session.runs.started.connect(self.refresh)
         session.runs.ended.connect(self.refresh)
         session.machines.changed.connect(self.refresh)
-        session.machines.checked.connect(self.refresh)
         look.changed.connect(self._follow)
         self._follow()
         self.refresh()

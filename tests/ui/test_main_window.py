@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
@@ -43,16 +45,6 @@ def demo_window(demo: Session, qtbot: QtBot) -> Iterator[MainWindow]:
     qtbot.waitUntil(lambda: len(demo.machines.environments) == 6, timeout=20_000)
     yield found
     found.hide()
-
-
-def deploy_sample(session: Session) -> int:
-    sample = session.services.sample_plan
-    assert sample is not None
-    planned = session.services.plans.check(sample)
-    assert planned.plan is not None
-    run = session.services.submit(planned.plan, planned.source)
-    session.runs.open(run)
-    return run
 
 
 def test_an_empty_home_shows_the_start_page(window: MainWindow, session: Session, qtbot: QtBot) -> None:
@@ -124,22 +116,48 @@ def test_no_two_commands_of_one_scope_share_a_key(window: MainWindow, session: S
                 taken[each.scope, key] = each.id
 
 
-def test_closing_during_a_run_asks_once_and_does_what_it_says(
-    demo_window: MainWindow, demo: Session, answers: Answers, qtbot: QtBot
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[int]:
+    """The port of a server that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def start_long_run(session: Session, port: int, folder: Path) -> int:
+    key = "SHA256:" + "a" * 43
+    session.services.inventory.add(Environment(name="silent", host="127.0.0.1", port=port, host_keys=(key,)))
+    (folder / "run.sh").write_text("#!/bin/sh\n")
+    plan = folder / "plan.toml"
+    plan.write_text(
+        'name = "long"\nenvironments = ["silent"]\n[[artifacts]]\nsource = "run.sh"\ntype = "script"\n'
+        'target = "~/run.sh"\nmode = "0755"\n'
+    )
+    planned = session.services.plans.check(plan)
+    assert planned.plan is not None
+    run = session.services.submit(planned.plan, planned.source)
+    session.runs.open(run)
+    return run
+
+
+def test_closing_during_a_run_asks_and_does_what_it_says(
+    session: Session, answers: Answers, silent: int, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    run = deploy_sample(demo)
-    qtbot.waitUntil(lambda: run in demo.runs.active or demo.runs.state(run) is not None)
-    if run not in demo.runs.active:
-        pytest.skip("the run was over before it could be closed")
+    window = open_window(session, qtbot)
+    run = start_long_run(session, silent, tmp_path)
+    qtbot.waitUntil(lambda: run in session.runs.active)
     answers.yes.extend([False, True])
 
-    demo_window.close()
+    window.close()
     qtbot.waitUntil(lambda: len(answers.asked) == 1)
-    assert demo_window.isVisible()
-    with qtbot.waitSignal(demo_window.closing, timeout=20_000):
-        demo_window.close()
+    assert window.isVisible()
+    with qtbot.waitSignal(window.closing, timeout=20_000):
+        window.close()
 
-    assert len(answers.asked) <= 2
+    assert len(answers.asked) == 2
+    state = session.runs.state(run)
+    assert state is not None
+    assert state.outcome is Outcome.CANCELLED
+    window.hide()
 
 
 def test_from_the_wizard_to_a_run_mended_and_retried(

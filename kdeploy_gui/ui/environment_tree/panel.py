@@ -192,6 +192,9 @@ class EnvironmentPanel(QWidget):
     def _follow_selection(self) -> None:
         self.tree.choose(self._session.machines.selected)
 
+    def _saved_changed(self) -> None:
+        self._session.commands.refresh(["environment.forget_filter"])
+
     def _show_context(self, at: QPoint) -> None:
         self._show_menu(CONTEXT, self.tree.viewport().mapToGlobal(at))
 
@@ -211,7 +214,7 @@ class EnvironmentPanel(QWidget):
         self.filter.set_text("")
         self.focus_first()
 
-    def _fold(self) -> None:
+    def _save_folding(self) -> None:
         self._session.settings.setValue("tree/folded", json.dumps(sorted(self.tree.folded)))
 
     def _restore(self) -> None:
@@ -234,10 +237,10 @@ class EnvironmentPanel(QWidget):
         self.filter.field.textChanged.connect(self._typed)
         self.tree.chosen.connect(self._selected)
         self.tree.opened.connect(self._open)
-        self.tree.expanded.connect(self._fold)
-        self.tree.collapsed.connect(self._fold)
+        self.tree.refolded.connect(self._save_folding)
         self.tree.customContextMenuRequested.connect(self._show_context)
         self.model.dropped.connect(self._move)
+        self.saved.list.selectionModel().currentChanged.connect(self._saved_changed)
         self.saved.list.chosen.connect(self.filter.set_text)
         self.saved.list.customContextMenuRequested.connect(self._show_saved_context)
         self.tags.accepted.connect(self._retag)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from PySide6.QtCore import (
     QEvent,
@@ -34,6 +34,8 @@ class EnvironmentTree(QTreeView):
     """Other environments are selected."""
     opened = Signal(str)
     """Enter or a double click on an environment."""
+    refolded = Signal()
+    """The user folded or unfolded a group."""
 
     def __init__(self, look: Look, model: EnvironmentModel) -> None:
         super().__init__()
@@ -45,6 +47,7 @@ class EnvironmentTree(QTreeView):
         self._kept: list[tuple[str, str]] = []
         self._kept_current = ""
         self._reset = False
+        self._selected: tuple[str, ...] | None = None
         self._marked: Collection[str] = ()
         self._hovered = QPersistentModelIndex()
         self._set_up(model)
@@ -52,11 +55,11 @@ class EnvironmentTree(QTreeView):
 
     def selected(self) -> tuple[str, ...]:
         """Names of selected environments, from top to bottom."""
-        names: set[str] = set()
-        for index in self.selectionModel().selectedIndexes():
-            node = self.environments.node(index)
-            names.update(each.name for each in (node.leaves() if node is not None else ()))
-        return tuple(name for name in self.environments.names() if name in names)
+        if self._selected is None:
+            nodes = map(self.environments.node, self.selectionModel().selectedIndexes())
+            names = {each.name for node in nodes if node is not None for each in node.leaves()}
+            self._selected = tuple(name for name in self.environments.names() if name in names)
+        return self._selected
 
     def show_environments(self, environments: Iterable[tuple[Environment, bool]], *, filtered: bool) -> None:
         """Other content; what is selected and folded stays so. A filter opens every group for as long as it is on."""
@@ -64,6 +67,7 @@ class EnvironmentTree(QTreeView):
         opened, self._filtered = filtered != self._filtered, filtered
         self._quiet = True
         self.environments.show(environments)
+        self._selected = None
         if opened:
             self._unfold()
         self._take_up()
@@ -207,6 +211,7 @@ class EnvironmentTree(QTreeView):
         self.selectionModel().select(selection, flags)
 
     def _selection_changed(self) -> None:
+        self._selected = None
         if not self._quiet:
             self.chosen.emit()
 
@@ -234,14 +239,16 @@ class EnvironmentTree(QTreeView):
             self._quiet = quiet
 
     def _unfolded(self, index: QModelIndex) -> None:
-        node = self.environments.node(index)
-        if node is not None and not self._quiet and not self._filtered:
-            self.folded.discard(node.path)
+        self._remember(index, self.folded.discard)
 
     def _was_folded(self, index: QModelIndex) -> None:
+        self._remember(index, self.folded.add)
+
+    def _remember(self, index: QModelIndex, how: Callable[[str], None]) -> None:
         node = self.environments.node(index)
         if node is not None and not self._quiet and not self._filtered:
-            self.folded.add(node.path)
+            how(node.path)
+            self.refolded.emit()
 
     def _hover(self, index: QModelIndex) -> None:
         for each in (self._hovered, index) if index != self._hovered else ():

@@ -283,6 +283,10 @@ class LineView(QAbstractScrollArea):
                 self.scroll_lines(-1 if y < 0 else 1)
             self.select(self.row_at(min(max(y, 0), self.viewport().height() - 1)), extend=True)
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Nothing more: the press has done it."""
+        event.accept()
+
     # Painting
 
     def paintEvent(self, event: QPaintEvent) -> None:

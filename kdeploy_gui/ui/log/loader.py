@@ -88,11 +88,16 @@ class LogLoader(QObject):
 
     def show_problems(self, only: bool) -> None:
         """Show the lines that tell of problems only, or all again."""
-        self._problems = (self._problems or Search(PROBLEMS)) if only else None
-        self.document.problems = self._problems.hits if self._problems else None
+        self._problems = Search(PROBLEMS) if only else None
+        self.document.problems = self._problems.hits if self._problems is not None else None
         self.document.refresh()
         self.changed.emit()
         self._wake()
+
+    @property
+    def busy(self) -> bool:
+        """Whether it reads or looks for something."""
+        return self._task is not None and not self._task.done()
 
     def stop(self) -> None:
         """Read nothing more."""
@@ -100,7 +105,7 @@ class LogLoader(QObject):
             self._task.cancel()
 
     def _wake(self) -> None:
-        if self._task is None or self._task.done():
+        if not self.busy:
             name = f"read the log of {self.document.environment}"
             self._task = self._bridge.spawn(self._work(), name=name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,7 @@ class Drafts(QObject):
         self.shown: Shown | None = None
         self._open: dict[str, Draft] = {}
         self._unsaved: set[str] = set()
+        self._storing = asyncio.Lock()
         self._timer = QTimer(self, interval=SAVE_MS, singleShot=True)
         self._timer.timeout.connect(self.save)
         session.commands.add(
@@ -111,7 +113,7 @@ class Drafts(QObject):
         self._timer.stop()
         for name in tuple(self._unsaved):
             self._unsaved.discard(name)
-            self._session.bridge.spawn(self._store(self._open[name]), name="save a draft")
+            self._session.bridge.spawn(self._store(name), name="save a draft")
 
     def close(self, name: str) -> None:
         """Remove a draft; it can be taken back."""
@@ -196,8 +198,13 @@ class Drafts(QObject):
         origin = f"Opened {path}"
         self._show(services.drafts.new(draft, folder, plan_file=path, previous_text=text, origin=origin))
 
-    async def _store(self, draft: Draft) -> None:
-        await self._session.bridge.ask(lambda: self._session.services.drafts.save(draft))
+    async def _store(self, name: str) -> None:
+        async with self._storing:  # one after the other: an older content must not come last
+            draft = self._open.get(name)
+            if draft is not None:
+                await self._session.bridge.ask(lambda: self._session.services.drafts.save(draft))
 
     async def _remove(self, name: str) -> None:
-        await self._session.bridge.ask(lambda: self._session.services.drafts.remove(name))
+        async with self._storing:
+            if name not in self._open:
+                await self._session.bridge.ask(lambda: self._session.services.drafts.remove(name))

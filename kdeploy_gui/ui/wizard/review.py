@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
-from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QPalette, QResizeEvent
 from PySide6.QtWidgets import QApplication, QCheckBox, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from kdeploy_gui.app import Planned
-from kdeploy_gui.model.plan import Plan, PlanDraft
+from kdeploy_gui.model.plan import PlanDraft
 from kdeploy_gui.model.preview import EnvironmentPreview, Verdict
 from kdeploy_gui.model.problem import Problem
-from kdeploy_gui.ui.commands import Command
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.widgets import Button, Hairline, IconLabel, PlainLabel
+from kdeploy_gui.ui.wizard.review_commands import COPY, LEAVE_OUT, MENU, NAMES, NEXT, PREVIOUS, SCOPE, add_commands
 from kdeploy_gui.ui.wizard.review_files import FilesPane
 from kdeploy_gui.ui.wizard.review_grid import PlanGrid
 from kdeploy_gui.ui.wizard.review_model import PlanModel
+from kdeploy_gui.ui.wizard.review_planning import Planning
 from kdeploy_gui.ui.wizard.review_problems import ProblemsPane
 from kdeploy_gui.ui.wizard.review_remarks import Act, Remark, remarks_of
 from kdeploy_gui.ui.wizard.review_rows import Kind, columns_of, footer, group_title, headline, plural
 
-SCOPE = "review"
-TICK_MS = 100
-STALE = 60.0
-"""Seconds for which what was found still counts when the page is entered again."""
 LEGEND = (Condition.NEW, Condition.CHANGED, Condition.SAME, Condition.REFUSED)
 LEGEND_FROM = 1180
-MENU = ("review.leave_out", "review.plan_again", "", "review.copy")
 
 
 class ReviewPage(QWidget):
@@ -52,11 +44,7 @@ class ReviewPage(QWidget):
         super().__init__(parent)
         self._session = session
         self._planned = Planned()
-        self._plan: Plan | None = None
-        self._begun = 0.0
-        self._previews: dict[str, EnvironmentPreview] = {}
-        self._arrived: deque[EnvironmentPreview] = deque()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._known = Planning(session, self)
         self.model = PlanModel()
         look = session.look
         self.grid = PlanGrid(look, self.model)
@@ -66,12 +54,11 @@ class ReviewPage(QWidget):
         self.rest = PlainLabel("", look, Text.BODY, "t2")
         self.differences = QCheckBox("Differences only")
         self.again = Button("Plan again", look, icon="refresh", dense=True)
-        self._tick = QTimer(self, interval=TICK_MS)
         add_commands(session)
         session.commands.attach(self, SCOPE)
         self._lay_out(look)
         self.setFocusProxy(self.grid)
-        self._tick.timeout.connect(self._take_in)
+        self._known.found.connect(self._take_in)
         self.again.clicked.connect(self.plan_again)
         self.differences.toggled.connect(self._show_differences)
         self.grid.moved.connect(self._show_files)
@@ -79,7 +66,6 @@ class ReviewPage(QWidget):
         self.grid.customContextMenuRequested.connect(self._show_menu)
         self.remarks.chosen.connect(self._act)
         self.files.stepped.connect(self._refresh)
-        self.destroyed.connect(_canceller(self._tasks))
         self._bring_up_to_date()
 
     @property
@@ -105,34 +91,20 @@ class ReviewPage(QWidget):
 
     def plan(self, planned: Planned) -> None:
         """Look at the environments of a plan; what was found for an equal one lately stays."""
-        self._planned, plan = planned, planned.plan
-        fresh = time.monotonic() - self._begun < STALE
-        if plan is None:
-            self.cancel()
-            self._plan = None
-            self._previews.clear()
-            self.model.show_plan((), ())
-        elif not (fresh and self._plan is not None and _work(plan) == _work(self._plan)):
-            self._previews.clear()
-            self._start(plan)
-        elif plan != self._plan:
-            self._start(plan)
+        self._planned = planned
+        if self._known.show_plan(planned.plan):
+            self._show_rows()
         self._bring_up_to_date()
 
     def plan_again(self) -> None:
         """Look at every environment anew."""
-        if self._plan is not None:
-            self._previews.clear()
-            self._start(self._plan)
-            self._bring_up_to_date()
+        self._known.again()
+        self._show_rows()
+        self._bring_up_to_date()
 
     def cancel(self) -> None:
         """Stop looking."""
-        self._tick.stop()
-        self._arrived = deque()
-        for task in self._tasks:
-            task.cancel()
-        self._tasks.clear()
+        self._known.cancel()
 
     def summary(self) -> str:
         """What the run will do, in a sentence."""
@@ -141,21 +113,29 @@ class ReviewPage(QWidget):
             return (
                 f"Planning: {len(self.model.rows) - planning:,} of {plural(len(self.model.rows), 'environment')} done."
             )
-        return footer(self._previews.values())
+        return footer(self._known.previews.values())
 
-    def why_not(self) -> str:
-        """Why nothing can be deployed now; empty: it can."""
-        planning = self.planning
-        if planning:
-            verb = "is" if planning == 1 else "are"
-            return f"{planning:,} of {plural(len(self.model.rows), 'environment')} {verb} still being planned"
-        if self._plan is not None and not self.chosen:
-            return "Every environment is refused"
-        return ""
+    def why_not(self, command: str = "") -> str:
+        """Why a command cannot be used now, or without one why nothing can be deployed; empty: it can."""
+        match command:
+            case "":
+                return self._why_not_deploy()
+            case _ if command == NEXT and self.files.change >= self.files.changes:
+                return "This is the last change"
+            case _ if command == PREVIOUS and self.files.change <= 1:
+                return "This is the first change"
+            case _ if command in {LEAVE_OUT, COPY} and not self.grid.chosen():
+                return "Select environments first"
+            case _:
+                return ""
 
-    def step_change(self, by: int) -> None:
-        """To the next change, or the one before."""
-        self.files.step(by)
+    def next_change(self) -> None:
+        """To the next change of any file."""
+        self.files.step(1)
+
+    def previous_change(self) -> None:
+        """To the change before."""
+        self.files.step(-1)
 
     def leave_out_selected(self) -> None:
         """Take the selected environments out of the draft."""
@@ -180,65 +160,54 @@ class ReviewPage(QWidget):
         super().resizeEvent(event)
         self._legend.setVisible(self.width() >= self._session.look.px(LEGEND_FROM))
 
-    def _start(self, plan: Plan) -> None:
-        self.cancel()
-        current = self.grid.current
+    def _why_not_deploy(self) -> str:
+        planning = self.planning
+        if planning:
+            verb = "is" if planning == 1 else "are"
+            return f"{planning:,} of {plural(len(self.model.rows), 'environment')} {verb} still being planned"
+        if self._known.plan is not None and not self.chosen:
+            return "Every environment is refused"
+        return ""
+
+    def _show_rows(self) -> None:
+        """Rows of the plan with what is known of them; the cursor stays on its environment."""
+        plan, current = self._known.plan, self.grid.current
+        if plan is None:
+            self.model.show_plan((), ())
+            return
         titles = {each.name: each.title for each in self._session.services.instruments.all()}
         names = [each.name for each in plan.environments]
-        self._plan, self._begun = plan, time.monotonic()
-        self._previews = {name: found for name, found in self._previews.items() if name in names}
         self.grid.header.titles = {kind: group_title(kind, plan) for kind in Kind}
         self.model.show_plan(names, columns_of(plan, lambda name: titles.get(name, name)))
-        for name, preview in self._previews.items():
+        for name, preview in self._known.previews.items():
             self.model.show_preview(name, preview)
         self.grid.choose((current if current in names else names[0],) if names else ())
-        missing = tuple(each for each in plan.environments if each.name not in self._previews)
-        if missing:
-            looking = self._look(replace(plan, environments=missing), self._arrived)
-            self._tasks.append(self._session.bridge.spawn(looking, name="plan"))
-            self._tick.start()
+        self._show_differences()
 
-    async def _look(self, plan: Plan, arrived: deque[EnvironmentPreview]) -> None:
-        future = self._session.services.previews(plan, arrived.append)
-        try:
-            await self._session.bridge.wait(future)
-        finally:
-            future.cancel()
-        if arrived is self._arrived:
-            self._take_in()
-
-    def _take_in(self) -> None:
+    def _take_in(self, found: Sequence[EnvironmentPreview]) -> None:
         """Show what has become known since the last tick."""
-        found = [self._arrived.popleft() for _ in range(len(self._arrived))]
-        if not self.planning:
-            self._tick.stop()
-        if not found:
-            return
         for preview in found:
-            self._previews[preview.environment] = preview
             self.model.show_preview(preview.environment, preview)
         self.grid.fit()
-        if self.grid.current in {each.environment for each in found}:
-            self._show_files()
         self._show_differences()
         self._bring_up_to_date()
 
     def _bring_up_to_date(self) -> None:
         rows = self.model.rows
-        strong, rest = headline(rows) if self._plan is not None else ("This plan cannot run yet", "")
+        strong, rest = headline(rows) if self._known.plan is not None else ("This plan cannot run yet", "")
         self.strong.setText(strong)
         self.rest.setText(rest)
-        order = [self._previews[each.name] for each in rows if each.name in self._previews]
+        order = [each.preview for each in rows if each.preview is not None]
         self.remarks.show_remarks(remarks_of(self._planned.problems, order))
-        self.again.setEnabled(self._plan is not None)
-        self.again.setToolTip("" if self._plan is not None else "Solve the problems first")
-        if self._plan is None:
+        self.again.setEnabled(self._known.plan is not None)
+        self.again.setToolTip("" if self._known.plan is not None else "Solve the problems first")
+        if self._known.plan is None:
             self.files.say("This plan cannot run yet", "The problems beside this say what to change.")
         self._refresh()
         self.changed.emit()
 
     def _refresh(self) -> None:
-        self._session.commands.refresh(each for each in COMMANDS if each)
+        self._session.commands.refresh(NAMES)
 
     def _show_files(self) -> None:
         index = self.grid.currentIndex()
@@ -260,11 +229,12 @@ class ReviewPage(QWidget):
         only = self.differences.isChecked()
         for place, row in enumerate(self.model.rows):
             same = row.preview is not None and row.preview.verdict is Verdict.SAME
-            self.grid.setRowHidden(place, only and same)
+            if self.grid.isRowHidden(place) is not (only and same):
+                self.grid.setRowHidden(place, only and same)
         self._show_files()
 
-    def _act(self, remark: Remark) -> None:
-        match remark.act:
+    def _act(self, remark: Remark, act: Act) -> None:
+        match act:
             case Act.FIELD:
                 self.go_to.emit(remark.field)
             case Act.TRUST:
@@ -320,19 +290,6 @@ class ReviewPage(QWidget):
         column.addWidget(whole, 1)
 
 
-def _work(plan: Plan) -> Plan:
-    """A plan without its environments: what is looked for in each of them."""
-    return replace(plan, environments=())
-
-
-def _canceller(tasks: list[asyncio.Task[None]]) -> Callable[[], None]:
-    def cancel() -> None:
-        for task in tasks:
-            task.cancel()
-
-    return cancel
-
-
 def _legend(look: Look) -> QWidget:
     legend = QWidget()
     row = QHBoxLayout(legend)
@@ -343,95 +300,3 @@ def _legend(look: Look) -> QWidget:
         row.addWidget(IconLabel(each.icon, look, each.token, 14))
         row.addWidget(PlainLabel(each.word.lower(), look, Text.CELL, "t2"))
     return legend
-
-
-def focused() -> ReviewPage | None:
-    """The review that has the focus: commands act on it."""
-    widget: QWidget | None = QApplication.focusWidget()
-    while widget is not None and not isinstance(widget, ReviewPage):
-        widget = widget.parentWidget()
-    return widget
-
-
-def _on_focused(verb: Callable[[ReviewPage], None]) -> Callable[[], None]:
-    def act() -> None:
-        page = focused()
-        if page is not None:
-            verb(page)
-
-    return act
-
-
-def _why_not(verb: str) -> Callable[[], str]:
-    def why() -> str:
-        page = focused()
-        if page is None:
-            return "Open the review of a deployment first"
-        match verb:
-            case "next" if page.files.change >= page.files.changes:
-                return "This is the last change"
-            case "previous" if page.files.change <= 1:
-                return "This is the first change"
-            case "leave out" | "copy" if not page.grid.chosen():
-                return "Select environments first"
-            case _:
-                return ""
-
-    return why
-
-
-COMMANDS = ("review.next_change", "review.previous_change", "review.plan_again", "review.leave_out", "review.copy")
-
-
-def add_commands(session: Session) -> None:
-    """Register the commands of every review of this window, once."""
-    if any(each.id in COMMANDS for each in session.commands.all()):
-        return
-    button = "It has a button"
-    session.commands.add(
-        Command(
-            COMMANDS[0],
-            "Next change",
-            "View",
-            _on_focused(lambda page: page.step_change(1)),
-            "Ctrl+.",
-            enabled=_why_not("next"),
-            scope=SCOPE,
-        ),
-        Command(
-            COMMANDS[1],
-            "Previous change",
-            "View",
-            _on_focused(lambda page: page.step_change(-1)),
-            "Ctrl+,",
-            enabled=_why_not("previous"),
-            scope=SCOPE,
-        ),
-        Command(
-            COMMANDS[2],
-            "Plan again",
-            "Run",
-            _on_focused(ReviewPage.plan_again),
-            icon="refresh",
-            enabled=_why_not("plan"),
-            no_key=button,
-        ),
-        Command(
-            COMMANDS[3],
-            "Leave out",
-            "Run",
-            _on_focused(ReviewPage.leave_out_selected),
-            "Delete",
-            enabled=_why_not("leave out"),
-            scope=SCOPE,
-        ),
-        Command(
-            COMMANDS[4],
-            "Copy rows of the plan",
-            "Edit",
-            _on_focused(ReviewPage.copy),
-            icon="content-copy",
-            enabled=_why_not("copy"),
-            no_key="Ctrl+C copies lines of the diff",
-        ),
-    )

@@ -23,7 +23,7 @@ NAMED = 3
 
 
 class Act(Enum):
-    """What a remark's link does; the value is its text."""
+    """What a link of a remark does; the value is its text."""
 
     FIELD = "Show field"
     TRUST = "Compare keys"
@@ -39,7 +39,7 @@ class Remark:
     condition: Condition
     title: str
     text: str
-    act: Act
+    acts: tuple[Act, ...]
     names: tuple[str, ...] = ()
     field: str = ""
     tip: str = ""
@@ -48,7 +48,7 @@ class Remark:
 def remarks_of(problems: Sequence[Problem], previews: Sequence[EnvironmentPreview]) -> tuple[Remark, ...]:
     """All remarks, what stops the run first."""
     return (
-        *(Remark(Condition.FAILED, each.message, each.field, Act.FIELD, field=each.field) for each in problems),
+        *(Remark(Condition.FAILED, each.message, each.field, (Act.FIELD,), field=each.field) for each in problems),
         *_refusals(previews),
         *_notices(previews),
         *_missing(previews),
@@ -68,15 +68,16 @@ def _refusals(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
         first = found[0][1]
         subject = names[0] if len(names) == 1 else plural(len(names), "environment")
         verb = "is" if len(names) == 1 else "are"
-        text = f"{code} {headline(first.message)}. Left out of this run."
+        text = f"{code} {headline(first.message)}. It will fail as things stand."
         tip = "\n".join(filter(None, (", ".join(names), first.message, first.on_target, first.remedy)))
-        yield Remark(Condition.REFUSED, f"{subject} {verb} refused", text, _act(names, first), names, tip=tip)
+        yield Remark(Condition.REFUSED, f"{subject} {verb} refused", text, _acts(names, first), names, tip=tip)
 
 
-def _act(names: Sequence[str], failure: Failure) -> Act:
+def _acts(names: Sequence[str], failure: Failure) -> tuple[Act, ...]:
+    """What can be done about a refusal: look at its cause, or leave the environments out."""
     if len(names) == 1 and failure.category is Category.TRUST:
-        return Act.TRUST
-    return Act.FILE if failure.where.path else Act.LEAVE_OUT
+        return (Act.TRUST, Act.LEAVE_OUT)
+    return (Act.FILE, Act.LEAVE_OUT) if failure.where.path else (Act.LEAVE_OUT,)
 
 
 def _notices(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
@@ -88,7 +89,7 @@ def _notices(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
         names = tuple(name for name, _ in found)
         verb = "fails" if len(names) == 1 else "fail"
         title = f"{plural(len(names), 'environment')} {verb} the check '{subject}' now"
-        yield Remark(Condition.WARNING, title, f"{_named(names)}: {found[0][1]}", Act.SHOW, names)
+        yield Remark(Condition.WARNING, title, f"{_named(names)}: {found[0][1]}", (Act.SHOW,), names)
 
 
 def _missing(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
@@ -100,7 +101,7 @@ def _missing(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
     for label, names in groups.items():
         title = f"{label} is missing in {plural(len(names), 'environment')}"
         yield Remark(
-            Condition.INFORMATION, title, "It is optional, so the run goes on without it.", Act.SHOW, tuple(names)
+            Condition.INFORMATION, title, "It is optional, so the run goes on without it.", (Act.SHOW,), tuple(names)
         )
 
 
@@ -117,7 +118,7 @@ def _instruments(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
             Condition.INFORMATION,
             f"{title} {what} in {plural(len(names), 'environment')}",
             "It is wanted, not required, so the run goes on without it.",
-            Act.SHOW,
+            (Act.SHOW,),
             tuple(names),
         )
 

@@ -154,7 +154,7 @@ _FILE_CONDITIONS = {
     FileChange.CHANGED: Condition.CHANGED,
     FileChange.SAME: Condition.SAME,
 }
-LEFT_OUT = Cell((Part("", "t3", Condition.NOT_RUN.icon, "t3"),), "left out")
+NOT_REACHED = Cell((Part("", "t3", Condition.NOT_RUN.icon, "t3"),), "not reached")
 NOTHING = Cell((_part(Condition.NOT_RUN, "", "t3"),), "not known")
 
 
@@ -181,7 +181,7 @@ def _files_cell(preview: EnvironmentPreview, files: Sequence[FilePreview]) -> Ce
 def _as_cause(preview: EnvironmentPreview, cell: Cell) -> Cell:
     """In a refused environment only what refuses it counts."""
     causes = any(each.icon == Condition.REFUSED.icon for each in cell.parts)
-    return LEFT_OUT if preview.refusals and not causes else cell
+    return NOT_REACHED if preview.refusals and not causes else cell
 
 
 def _dependency_cell(found: DependencyPreview | None) -> Cell:
@@ -238,8 +238,10 @@ def headline(rows: Sequence[Row]) -> tuple[str, str]:
     planning = sum(each.preview is None for each in rows)
     count = len(rows) - refused
     if not planning and count and all(each.refused or _is_same(each) for each in rows):
-        left_out = f", {refused} refused" if refused else ""
-        return "Everything is the same", f": one check each, nothing to send{left_out}"
+        others = f", {refused} refused" if refused else ""
+        return "Everything is the same", f": one check each, nothing to send{others}"
+    if planning and planning == len(rows):
+        return plural(planning, "environment"), f" {'is' if planning == 1 else 'are'} being planned"
     rest = " can be deployed" + (f", {refused} {'is' if refused == 1 else 'are'} refused" if refused else "")
     return plural(count, "environment"), rest + (f", {planning:,} being planned" if planning else "")
 

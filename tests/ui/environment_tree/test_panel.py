@@ -2,64 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
-from PySide6.QtCore import QMimeData, QModelIndex, Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from pytestqt.modeltest import ModelTester
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
-from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.ui.environment_form import commands as environment_commands
-from kdeploy_gui.ui.environment_tree.model import NAMES, EnvironmentModel
 from kdeploy_gui.ui.environment_tree.panel import EnvironmentPanel
+from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.session import Place, Session, Where
+from kdeploy_gui.ui.states import Condition
+from tests.ui.answers import Answers
+from tests.ui.environment_tree.conftest import ROWS, Fill, machine, rows
+from tests.ui.history.past import Past
 
-HOSTILE = "<b>x</b>\x1b[31m\u202e\x00"
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
-
-def add(session: Session, *environments: tuple[str, str]) -> None:
-    for name, group in environments:
-        refused = session.services.inventory.add(
-            Environment(
-                name=name, host="127.0.0.1", port=1, group=group, tags=("arm64",), host_keys=("SHA256:" + "a" * 43,)
-            )
-        )
-        assert not refused
-    session.machines.reload()
+NO_KEY = Qt.KeyboardModifier.NoModifier
 
 
-def rows(model: EnvironmentModel, parent: QModelIndex | None = None, depth: int = 0) -> list[str]:
-    parent = parent or QModelIndex()
-    found = []
-    for row in range(model.rowCount(parent)):
-        index = model.index(row, 0, parent)
-        found.append("  " * depth + str(index.data()))
-        found += rows(model, index, depth + 1)
-    return found
+def names(session: Session) -> set[str]:
+    return {each.name for each in session.machines.environments}
 
 
-@pytest.fixture
-def panel(session: Session, qtbot: QtBot) -> EnvironmentPanel:
-    environment_commands.add_commands(session)
-    panel = EnvironmentPanel(session)
-    qtbot.addWidget(panel)
-    panel.resize(264, 700)
-    panel.show()
-    return panel
+def tags(session: Session, name: str) -> tuple[str, ...]:
+    found = session.machines.get(name)
+    return found.tags if found is not None else ()
 
 
-def fill(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    add(session, ("a", "rack-1/left"), ("b", "rack-1/right"), ("c", "rack-1/left"), ("d", ""))
-    qtbot.waitUntil(lambda: len(session.machines.environments) == 4)
+def group_of(session: Session, name: str) -> str:
+    found = session.machines.get(name)
+    return found.group if found is not None else "?"
 
 
-def test_groups_are_folders(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    fill(panel, session, qtbot)
+def middle(panel: EnvironmentPanel, name: str) -> QPoint:
+    return panel.tree.visualRect(panel.model.find(name)).center()
 
-    assert rows(panel.model) == ["rack-1", "  left", "    a", "    c", "  right", "    b", "d"]
+
+def menu_of(panel: EnvironmentPanel, qtbot: QtBot) -> QMenu:
+    qtbot.waitUntil(lambda: any(each.isVisible() for each in panel.findChildren(QMenu)))
+    return next(each for each in panel.findChildren(QMenu) if each.isVisible())
+
+
+def test_groups_are_folders(panel: EnvironmentPanel, fill: Fill) -> None:
+    fill()
+
+    assert rows(panel.model) == ROWS
     assert panel.count.text() == "4"
+    assert all(panel.tree.isExpanded(index) for _, index in panel.model.groups())
 
 
 def test_a_lab_without_environments_says_how_to_begin(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
@@ -67,123 +61,364 @@ def test_a_lab_without_environments_says_how_to_begin(panel: EnvironmentPanel, s
     qtbot.waitUntil(panel.empty.isVisible)
 
 
-def test_selecting_a_group_selects_what_is_in_it(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    fill(panel, session, qtbot)
+def test_selecting_a_group_selects_what_is_in_it(panel: EnvironmentPanel, session: Session, fill: Fill) -> None:
+    fill()
 
     panel.tree.setCurrentIndex(panel.model.index(0, 0))
 
-    assert set(session.machines.selected) == {"a", "b", "c"}
+    assert session.machines.selected == ("a", "c", "b")
 
 
 def test_folding_and_selection_survive_a_change_of_the_lab(
-    panel: EnvironmentPanel, session: Session, qtbot: QtBot
+    panel: EnvironmentPanel, session: Session, fill: Fill
 ) -> None:
-    fill(panel, session, qtbot)
-    left = panel.model.find("a").parent()
-    panel.tree.setExpanded(left, False)
+    fill()
+    panel.tree.setExpanded(panel.model.find("a").parent(), False)
     panel.tree.setCurrentIndex(panel.model.find("b"))
 
-    add(session, ("e", "rack-2"))
-    qtbot.waitUntil(lambda: panel.model.find("e").isValid())
+    fill(machine("e", "rack-2"), *(machine(f"m{number}", "rack-3") for number in range(60)))
 
     assert not panel.tree.isExpanded(panel.model.find("a").parent())
+    assert panel.tree.isExpanded(panel.model.find("m0").parent())
     assert session.machines.selected == ("b",)
+    assert panel.tree.currentIndex() == panel.model.find("b")
 
 
-def test_the_filter_leaves_what_matches(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    fill(panel, session, qtbot)
+def test_folding_is_remembered_and_a_filter_shows_what_is_folded(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    fill()
+    panel.tree.setExpanded(panel.model.find("a").parent(), False)
+    panel.filter.set_text("name:a")
+    assert panel.tree.isExpanded(panel.model.find("a").parent())
+    panel.filter.set_text("")
+    assert not panel.tree.isExpanded(panel.model.find("a").parent())
+
+    assert session.settings.value("tree/folded") == '["rack-1/left"]'
+    panel.tree.setExpanded(panel.model.find("a").parent(), True)
+    assert session.settings.value("tree/folded") == "[]"
+
+
+def test_the_filter_leaves_what_matches(panel: EnvironmentPanel, fill: Fill, qtbot: QtBot) -> None:
+    fill()
 
     panel.filter.set_text("group:*left !name:c")
-
     assert rows(panel.model) == ["rack-1", "  left", "    a"]
+    assert panel.found.text() == "1 of 4 shown"
+    panel.filter.set_text("group:rack-1 kind:board tag:arm64")
+    assert panel.found.text() == "3 of 4 shown"
+    panel.filter.set_text("nothing like it")
+    assert panel.no_match.isVisible()
+
     panel.filter.set_text("")
-    assert len(rows(panel.model)) == 7
+    assert rows(panel.model) == ROWS
+    assert panel.tree.isVisible()
 
 
-def test_removing_can_be_taken_back(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    fill(panel, session, qtbot)
+def test_a_filter_by_state_follows_the_states(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    panel.filter.set_text("status:unreachable")
+    fill()
+
+    qtbot.waitUntil(lambda: rows(panel.model) == ROWS, timeout=20_000)
+    panel.filter.set_text("!status:Unreachable")
+    assert rows(panel.model) == []
+
+
+def test_selection_follows_others_and_never_tells_them_what_a_filter_hides(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    fill()
+    panel.filter.set_text("name:a")
+
+    session.machines.select(["b"])
+    fill(machine("e"))
+    assert session.machines.selected == ("b",)
+
+    session.machines.select(["a", "b"])
+    assert panel.tree.selected() == ("a",)
+    panel.filter.set_text("")
+    session.machines.select(["b", "d"])
+    assert panel.tree.selected() == ("b", "d")
+
+
+def test_what_a_filter_hides_is_not_removed_with_the_rest(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    fill()
+    panel.tree.setCurrentIndex(panel.model.index(0, 0))
+
+    panel.filter.set_text("name:a")
+
+    assert session.machines.selected == ("a",)
+
+
+def test_removing_can_be_taken_back(panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot) -> None:
+    fill()
     before = session.services.lab_file.read_text()
     session.machines.select(["a", "c"])
     panel.tree.setFocus()
 
-    session.commands.run("environment.remove")
-    qtbot.waitUntil(lambda: len(session.machines.environments) == 2)
+    QTest.keyClick(panel.tree, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: names(session) == {"b", "d"})
     assert session.undo.text == "Removed 2 environments"
     assert rows(panel.model) == ["rack-1", "  right", "    b", "d"]
 
     session.undo.take_back()
-    qtbot.waitUntil(lambda: len(session.machines.environments) == 4)
+    qtbot.waitUntil(lambda: rows(panel.model) == ROWS)
     assert session.services.lab_file.read_text() == before
 
 
-def test_dragging_moves_to_a_group(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    fill(panel, session, qtbot)
-    data = QMimeData()
-    data.setData(NAMES, b"d")
-    right = panel.model.find("b").parent()
+def test_a_jump_host_is_not_removed_under_its_users(
+    panel: EnvironmentPanel, session: Session, answers: Answers, fill: Fill, qtbot: QtBot
+) -> None:
+    fill(machine("gate"), machine("inner", jump="gate"), machine("deep", jump="inner"))
+    session.machines.select(["gate"])
 
-    panel.model.dropMimeData(data, Qt.DropAction.MoveAction, -1, 0, right)
-    qtbot.waitUntil(lambda: (found := session.machines.get("d")) is not None and found.group == "rack-1/right")
+    session.commands.run("environment.remove")
+    qtbot.waitUntil(lambda: bool(answers.failures))
+    assert names(session) == {"gate", "inner", "deep"}
+
+    session.machines.select(["gate", "inner", "deep"])
+    session.commands.run("environment.remove")
+    qtbot.waitUntil(lambda: not names(session))
+    session.undo.take_back()
+    qtbot.waitUntil(lambda: names(session) == {"gate", "inner", "deep"})
+
+
+def test_dragging_moves_to_a_group(panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot) -> None:
+    fill()
+    panel.tree.setCurrentIndex(panel.model.find("d"))
+
+    panel.model.dropped.emit(["d", "b"], "rack-1/right")
+    qtbot.waitUntil(lambda: group_of(session, "d") == "rack-1/right")
+    assert session.undo.text == "Moved d to rack-1/right"
+    assert session.machines.selected == ("d",)
 
     session.undo.take_back()
-    qtbot.waitUntil(lambda: (found := session.machines.get("d")) is not None and found.group == "")
+    qtbot.waitUntil(lambda: rows(panel.model) == ROWS)
+    panel.model.dropped.emit(["a", "c"], "")
+    qtbot.waitUntil(lambda: rows(panel.model) == ["rack-1", "  right", "    b", "a", "c", "d"])
+    assert session.undo.text == "Moved 2 environments out of groups"
 
 
-def test_enter_opens_what_never_ran_in_the_form(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    fill(panel, session, qtbot)
+def test_tags_that_all_have_are_changed_and_others_are_kept(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    fill(machine("a", tags=["arm64", "net", "old"]), machine("b", tags=["old", "arm64"]))
+    session.machines.select(["a", "b"])
+    session.commands.run("environment.tags")
+    assert panel.tags.field.text() == "arm64 old"
+    assert "net" in panel.tags.hint.text()
+
+    panel.tags.field.setText("arm64 lab:7")
+    QTest.keyClick(panel.tags.field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: tags(session, "b") == ("arm64", "lab:7"))
+    assert tags(session, "a") == ("arm64", "net", "lab:7")
+    assert panel.tags.isHidden()
+    assert panel.tree.hasFocus()
+
+    session.undo.take_back()
+    qtbot.waitUntil(lambda: tags(session, "a") == ("arm64", "net", "old"))
+    assert tags(session, "b") == ("old", "arm64")
+
+
+def test_a_tag_that_is_none_is_refused_where_it_was_typed(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    fill(machine("a"))
+    session.machines.select(["a"])
+    session.commands.run("environment.tags")
+
+    panel.tags.field.setText("arm64 <b>")
+    QTest.mouseClick(panel.tags.accept, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(panel.tags.problem.isVisible)
+    assert "a word of letters" in panel.tags.problem.text()
+    assert tags(session, "a") == ("arm64",)
+
+    QTest.keyClick(panel.tags.field, Qt.Key.Key_Escape)
+    assert panel.tags.isHidden()
+    assert panel.tree.hasFocus()
+
+
+def test_a_filter_is_saved_used_and_removed(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    fill()
+    assert panel.saved.isHidden()
+    assert session.commands.why_not("environment.save_filter") == "Type a filter first"
+    panel.filter.set_text("group:rack-1/left")
+    session.commands.run("environment.save_filter")
+    QTest.keyClick(panel.naming.field, Qt.Key.Key_Return)
+    assert panel.naming.problem.text() == "A name is needed."
+    panel.naming.field.setText("Left <b>shelf</b>")
+    QTest.keyClick(panel.naming.field, Qt.Key.Key_Return)
+    panel.filter.set_text("")
+
+    saved = panel.saved.list
+    said = saved.saved.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert said == "Left <b>shelf</b>, 2 environments"
+    assert "<b>" not in saved.saved.index(0).data(Qt.ItemDataRole.ToolTipRole)
+    QTest.mouseClick(
+        saved.viewport(), Qt.MouseButton.LeftButton, NO_KEY, saved.visualRect(saved.saved.index(0)).center()
+    )
+    assert rows(panel.model) == ["rack-1", "  left", "    a", "    c"]
+    panel.filter.set_text("")
+    QTest.keyClick(saved, Qt.Key.Key_Return)
+    assert panel.filter.text == "group:rack-1/left"
+
+    saved.setFocus()
+    QTest.keyClick(saved, Qt.Key.Key_Delete)
+    assert panel.saved.isHidden()
+    assert session.undo.text == "Removed the filter Left <b>shelf</b>"
+    session.undo.take_back()
+    assert panel.saved.isVisible()
+
+
+def test_a_new_panel_has_the_saved_filters_and_survives_settings_that_are_none(session: Session, qtbot: QtBot) -> None:
+    environment_commands.add_commands(session)
+    session.settings.setValue("tree/saved filters", "{")
+    session.settings.setValue("tree/folded", "7")
+    session.settings.setValue("tree/filter", "tag:net")
+
+    panel = EnvironmentPanel(session)
+    qtbot.addWidget(panel)
+
+    assert panel.saved.model.rowCount() == 0
+    assert panel.filter.text == "tag:net"
+    assert panel.tree.folded == set()
+
+
+def test_enter_opens_what_never_ran_in_the_form(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    fill()
     panel.tree.setCurrentIndex(panel.model.find("d"))
 
     with qtbot.waitSignal(session.navigator.moved) as moved:
-        qtbot.keyClick(panel.tree, Qt.Key.Key_Return)
+        QTest.keyClick(panel.tree, Qt.Key.Key_Return)
 
     assert moved.args == [Place(Where.FORM, name="d")]
 
 
-def test_names_are_copied(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    fill(panel, session, qtbot)
-    session.machines.select(["a", "b"])
+def test_a_double_click_opens_the_last_run(panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot) -> None:
+    fill()
+    past = Past(session.services.history)
+    past.run(timedelta(hours=2), environments=["d"])
+    newest = past.run(environments=["d", "a"])
+    past.run(environments=["a"])
 
-    session.commands.run("environment.copy_name")
+    at = middle(panel, "d")
+    with qtbot.waitSignal(session.navigator.moved) as moved:
+        QTest.mouseClick(panel.tree.viewport(), Qt.MouseButton.LeftButton, NO_KEY, at)
+        QTest.mouseDClick(panel.tree.viewport(), Qt.MouseButton.LeftButton, NO_KEY, at)
 
-    assert QGuiApplication.clipboard().text() == "a\nb"
+    assert moved.args == [Place(Where.FLEET, newest, "d")]
 
 
-def test_states_are_told_in_words(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    fill(panel, session, qtbot)
+def test_groups_fold_by_key_double_click_and_chevron(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    fill()
+    viewport = panel.tree.viewport()
+
+    def rack_is_open() -> bool:
+        return panel.tree.isExpanded(panel.model.index(0, 0))
+
+    panel.tree.setFocus()
+    assert panel.tree.currentIndex() == panel.model.index(0, 0)
+    QTest.keyClick(panel.tree, Qt.Key.Key_Return)
+    assert not rack_is_open()
+    rect = panel.tree.visualRect(panel.model.index(0, 0))
+    QTest.mouseClick(viewport, Qt.MouseButton.LeftButton, NO_KEY, rect.center())
+    QTest.mouseDClick(viewport, Qt.MouseButton.LeftButton, NO_KEY, rect.center())
+    assert rack_is_open()
+    for x in (rect.left() - 2, rect.left() + 2):
+        before = rack_is_open()
+        QTest.mouseClick(viewport, Qt.MouseButton.LeftButton, NO_KEY, QPoint(x, rect.center().y()))
+        assert rack_is_open() is not before
+    assert session.machines.selected == ("a", "c", "b")
+
+
+def test_the_context_menu_acts_on_what_is_selected(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    fill()
+    panel.tree.setCurrentIndex(panel.model.find("a"))
+    panel.tree.customContextMenuRequested.emit(middle(panel, "a"))
+    menu = menu_of(panel, qtbot)
+    titles = [each.text() for each in menu.actions() if not each.isSeparator()]
+    assert titles == ["Deploy...", "Check", "Pin key...", "Tags...", "Edit environment...", "Copy name", "Remove"]
+
+    next(each for each in menu.actions() if each.text() == "Copy name").trigger()
+    menu.close()
+
+    assert QGuiApplication.clipboard().text() == "a"
+    qtbot.waitUntil(lambda: not panel.findChildren(QMenu))
+
+
+def test_states_are_told_in_words(panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot) -> None:
+    fill()
     qtbot.waitUntil(lambda: session.machines.result("a") is not None, timeout=20_000)
 
     told = str(panel.model.find("a").data(Qt.ItemDataRole.AccessibleTextRole))
-
     assert told.startswith("a, Unreachable, ")
+    tip = str(panel.model.find("a").data(Qt.ItemDataRole.ToolTipRole))
+    assert "Last check" in tip
+    assert "root@127.0.0.1:1" in tip
+
+    session.machines.check(["a"])
+    shown = panel.model.state("a")
+    assert (shown.word, shown.icon) == ("Checking", Condition.UNREACHABLE.icon)
+    qtbot.waitUntil(lambda: not session.machines.is_checking("a"), timeout=20_000)
 
 
-def test_foreign_text_stays_text(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    model = panel.model
-    hostile: Sequence[Environment] = [
-        Environment(name="x", host=HOSTILE, group=HOSTILE.replace("/", ""), tags=(HOSTILE,))
-    ]
-
-    model.show([(each, True) for each in hostile])
-
-    index = model.find("x")
-    for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-        for each in (index, index.parent()):
-            assert not {"\x1b", "\u202e", "\x00"} & set(str(each.data(role)))
-    assert "<b>" not in str(index.data(Qt.ItemDataRole.ToolTipRole))
-
-
-def test_a_broken_lab_file_is_told(panel: EnvironmentPanel, session: Session, qtbot: QtBot) -> None:
-    session.services.lab_file.write_text('[[environment]]\nname = "a"\nhots = "x"\n')
+def test_a_broken_lab_file_is_told(panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot) -> None:
+    fill()
+    text = session.services.lab_file.read_text()
+    session.services.lab_file.write_text(text + '\n[[environment]]\nname = "x"\nhots = "<b>y</b>"\n')
     session.machines.reload()
 
     qtbot.waitUntil(panel.problems.isVisible)
-    assert "lab file" in panel.problems.button.text()
-    qtbot.mouseClick(panel.problems.button, Qt.MouseButton.LeftButton)
+    assert panel.problems.button.text() == "2 problems in the lab file"
+    assert "host is missing" in panel.problems.first.text()
+    QTest.mouseClick(panel.problems.button, Qt.MouseButton.LeftButton)
     assert panel.problems.list.isVisible()
+    assert panel.problems.list.model().rowCount() == 2
+    QTest.mouseClick(panel.problems.button, Qt.MouseButton.LeftButton)
+    assert panel.problems.list.isHidden()
+
+    session.services.lab_file.write_text(text)
+    session.machines.reload()
+    qtbot.waitUntil(panel.problems.isHidden)
 
 
-def test_the_model_is_sound(
-    panel: EnvironmentPanel, session: Session, qtbot: QtBot, qtmodeltester: ModelTester
-) -> None:
-    fill(panel, session, qtbot)
-    qtmodeltester.check(panel.model)
+def test_rows_follow_density_and_text_size(panel: EnvironmentPanel, fill: Fill, look: Look, qtbot: QtBot) -> None:
+    fill()
+
+    def height() -> int:
+        return panel.tree.visualRect(panel.model.find("d")).height()
+
+    assert height() == 28
+    look.set_density("compact")
+    qtbot.waitUntil(lambda: height() == 24)
+    look.set_text_size(150)
+    qtbot.waitUntil(lambda: height() == 36)
+
+
+def test_the_pointer_and_the_focus_are_seen(panel: EnvironmentPanel, look: Look, fill: Fill, qtbot: QtBot) -> None:
+    fill()
+    panel.tree.setCurrentIndex(panel.model.find("a"))
+
+    def ground(name: str) -> str:
+        return panel.tree.viewport().grab().toImage().pixelColor(4, middle(panel, name).y()).name()
+
+    panel.tree.setFocus()
+    assert ground("a") == look.theme.sel.name()
+    panel.tree.clearFocus()
+    assert ground("a") == look.theme.seloff.name()
+    QTest.mouseMove(panel.tree.viewport(), middle(panel, "b"))
+    qtbot.waitUntil(lambda: ground("b") == look.theme.hover.name())
+    panel.tree.setCurrentIndex(panel.model.find("c").parent())
+    assert ground("c") == look.theme.seloff.name()

@@ -8,6 +8,7 @@ from kdeploy_gui.engine.diff import diff_lines
 from kdeploy_gui.errors import Category
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.failure import Place as FailedAt
 from kdeploy_gui.model.plan import ArtifactType, Dependency, Instrumentation, Plan, PlannedFile, SourceFile, Want
 from kdeploy_gui.model.preview import (
     DependencyChange,
@@ -90,6 +91,7 @@ def preview(name: str) -> EnvironmentPreview:
             "E-ISDIR",
             Category.TARGET,
             "a folder stands where a file shall be: /opt/tests/net/netload",
+            where=FailedAt(name, path="/opt/tests/net/netload"),
             on_target="Nothing was sent.",
             remedy="Move /opt/tests/net/netload away, or choose another target.",
         )

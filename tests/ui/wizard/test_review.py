@@ -28,13 +28,13 @@ from kdeploy_gui.model.preview import (
 )
 from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.ui.look import Look
-from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.session import Place, Session, Where
 from kdeploy_gui.ui.wizard.review import ReviewPage
 from kdeploy_gui.ui.wizard.review_files import FilesPane
 from kdeploy_gui.ui.wizard.review_grid import PlanGrid
 from kdeploy_gui.ui.wizard.review_model import PlanModel
 from kdeploy_gui.ui.wizard.review_problems import ProblemsPane
-from kdeploy_gui.ui.wizard.review_remarks import Remark, remarks_of, tally
+from kdeploy_gui.ui.wizard.review_remarks import Act, remarks_of, tally
 from kdeploy_gui.ui.wizard.review_rows import (
     Column,
     Kind,
@@ -83,7 +83,7 @@ def verdicts(page: ReviewPage) -> dict[str, str]:
     return {row.name: row.cells[-1].spoken for row in page.model.rows}
 
 
-def test_real_boards_are_planned_and_what_fails_is_left_out(page: ReviewPage, planned: Planned, qtbot: QtBot) -> None:
+def test_real_boards_are_planned_and_what_would_fail_is_told(page: ReviewPage, planned: Planned, qtbot: QtBot) -> None:
     page.plan(planned)
     assert set(verdicts(page).values()) == {"Planning"}
     assert page.why_not() == "6 of 6 environments are still being planned"
@@ -110,6 +110,11 @@ def test_what_was_found_stays_when_environments_are_left_out(page: ReviewPage, p
     fewer = tuple(each for each in planned.plan.environments if each.name != "board-5-locked")
     page.plan(replace(planned, plan=replace(planned.plan, environments=fewer)))
     assert verdicts(page) == before
+    pinned = tuple(replace(each, host_keys=("SHA256:other",)) if each.name == "board-1" else each for each in fewer)
+    page.plan(replace(planned, plan=replace(planned.plan, environments=pinned)))
+    assert {name for name, verdict in verdicts(page).items() if verdict == "Planning"} == {"board-1"}
+    qtbot.waitUntil(whole(page), timeout=30_000)
+    assert verdicts(page)["board-1"] == "Refused, will fail"
     page.plan_again()
     assert set(verdicts(page).values()) == {"Planning"}
     qtbot.waitUntil(whole(page), timeout=30_000)
@@ -138,7 +143,7 @@ def test_a_plan_with_problems_shows_all_of_them(page: ReviewPage, planned: Plann
     assert page.problems() == problems
     assert page.remarks.count.text() == "2 to solve"
     with qtbot.waitSignal(page.go_to) as told:
-        page.remarks.rows[0].link.click()
+        page.remarks.rows[0].links[Act.FIELD].click()
     assert told.args == ["artifacts[0].mode"]
     assert not page.again.isEnabled()
     assert page.files.empty.isVisible()
@@ -152,12 +157,16 @@ def test_environments_are_left_out_by_key_and_by_link(page: ReviewPage, planned:
     qtbot.waitUntil(page.grid.hasFocus)
     page.grid.choose(("board-1", "board-2"))
     with qtbot.waitSignal(page.leave_out) as told:
-        qtbot.keyClick(page.grid, Qt.Key.Key_Delete)
+        qtbot.keyClick(page.grid, Qt.Key.Key_Delete)  # type: ignore[no-untyped-call]
     assert told.args == [("board-1", "board-2")]
-    row = next(row for row in page.remarks.rows if row.remark.title.startswith("board-4-reflashed"))
+    row = next(row for row in page.remarks.rows if row.remark.names == ("board-4-reflashed",))
     with qtbot.waitSignal(page.leave_out) as told:
-        row.link.click()
+        row.links[Act.LEAVE_OUT].click()
     assert told.args == [("board-4-reflashed",)]
+    with qtbot.waitSignal(page._session.navigator.moved) as told:
+        row.links[Act.TRUST].click()
+    assert told.args == [Place(Where.TRUST, name="board-4-reflashed")]
+    assert "SHA256:" in row.toolTip()
     page.copy()
     assert QApplication.clipboard().text().startswith("board-1\t")
 
@@ -171,9 +180,9 @@ def test_changes_are_stepped_through_with_keys(page: ReviewPage, planned: Planne
     assert page.grid.current == "board-1"
     total = page.files.changes
     assert (page.files.change, page.files.place.text()) == (1, f"Change 1 of {total}")
-    qtbot.keyClick(page.grid, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(page.grid, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)  # type: ignore[no-untyped-call]
     assert page.files.place.text() == f"Change 2 of {total}"
-    qtbot.keyClick(page.grid, Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(page.grid, Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)  # type: ignore[no-untyped-call]
     assert page.files.change == 1
 
 
@@ -208,7 +217,7 @@ def test_every_cell_says_what_will_be_done() -> None:
         "Verdict": "Deploy",
     }
     refused = said(preview(REFUSED))
-    assert (refused["bin/netload"], refused["conf/*"], refused["iperf3"]) == ("refused", "not sent", "left out")
+    assert (refused["bin/netload"], refused["conf/*"], refused["iperf3"]) == ("refused", "not sent", "not reached")
     assert (refused["To send"], refused["Verdict"]) == ("0 to send", "Refused, will fail")
     unreachable = EnvironmentPreview(environment="a", refusals=preview(REFUSED).refusals)
     assert said(unreachable)["conf/*"] == "not known"
@@ -244,7 +253,7 @@ def test_what_is_missing_is_told_as_required_or_optional() -> None:
 def test_headline_and_footer_count() -> None:
     rows = [row_of(name, preview(name), columns()) for name in NAMES]
     assert headline(rows) == ("12 environments", " can be deployed, 1 is refused")
-    assert headline([row_of("a", None, columns())]) == ("1 environment", " can be deployed, 1 being planned")
+    assert headline([row_of("a", None, columns())]) == ("1 environment", " is being planned")
     text = footer([preview(name) for name in NAMES])
     assert text.startswith("Sends 80 files (199.8 MiB) and installs 24 packages.")
     assert footer([preview(REFUSED)]) == ""
@@ -265,8 +274,8 @@ def test_remarks_group_what_is_alike() -> None:
         return EnvironmentPreview(environment=name, refusals=(failure,))
 
     remarks = remarks_of((), [low, bare, *found[2:], unreachable("board-x"), unreachable("board-y")])
-    assert [(each.title, each.action) for each in remarks] == [
-        ("vm-amd64 is refused", "Leave out"),
+    assert [(each.title, each.acts[0].value) for each in remarks] == [
+        ("vm-amd64 is refused", "Show file"),
         ("2 environments are refused", "Leave out"),
         ("1 environment fails the check 'memory' now", "Show which"),
         ("perf is missing in 1 environment", "Show which"),
@@ -283,7 +292,7 @@ def test_remarks_group_what_is_alike() -> None:
 def test_only_cells_that_change_are_told(qtmodeltester: ModelTester) -> None:
     model = PlanModel()
     model.show_plan(NAMES, columns())
-    qtmodeltester.check(model)
+    qtmodeltester.check(model)  # type: ignore[no-untyped-call]
     told: list[tuple[int, int]] = []
 
     def note(first: QModelIndex, last: QModelIndex) -> None:
@@ -300,7 +309,7 @@ def test_only_cells_that_change_are_told(qtmodeltester: ModelTester) -> None:
     index = model.index(3, 1)
     assert index.data() == "9 new"
     assert index.data(Qt.ItemDataRole.AccessibleTextRole) == "am62-sk, scripts/*.sh: 9 new"
-    qtmodeltester.check(model)
+    qtmodeltester.check(model)  # type: ignore[no-untyped-call]
 
 
 def test_three_hundred_environments_are_fine(look: Look, qtbot: QtBot) -> None:
@@ -382,11 +391,16 @@ def test_remarks_are_plain_text_and_counted(look: Look, qtbot: QtBot) -> None:
     remarks = remarks_of([Problem(f"{HOSTILE} {number}", "name") for number in range(60)], ())
     pane.show_remarks(remarks)
     assert len(pane.rows) == 50
-    assert pane.rows[0].link.accessibleName() == "Show field: <b>x</b>\\x1b[2J\\u202e\\x00 0"
+    assert pane.rows[0].links[Act.FIELD].accessibleName() == "Show field: <b>x</b>\\x1b[2J\\u202e\\x00 0"
     rows = pane.rows
     pane.show_remarks(remarks)
     assert pane.rows is rows
-    chosen: list[Remark] = []
-    pane.chosen.connect(chosen.append)
-    pane.rows[3].link.click()
-    assert chosen == [remarks[3]]
+    with qtbot.waitSignal(pane.chosen) as told:
+        pane.rows[3].links[Act.FIELD].click()
+    assert told.args == [remarks[3], Act.FIELD]
+    first = pane.rows[0]
+    pane.show_remarks((*remarks_of([Problem("new", "name")], ()), *remarks_of((), [preview(REFUSED)])))
+    assert [row.remark.title for row in pane.rows] == ["new", "vm-amd64 is refused"]
+    assert pane.rows[0] is first
+    pane.show_remarks(())
+    assert pane.rows == []
