@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from kdeploy_gui import resources
 from kdeploy_gui.engine.checks import readiness_checks
-from kdeploy_gui.engine.context import Digests, Ports, manifest_entry
-from kdeploy_gui.engine.diff import diff_lines
+from kdeploy_gui.engine.context import Ports, manifest_entry
 from kdeploy_gui.engine.pipeline import failure_of
+from kdeploy_gui.engine.preview_texts import Sources, Wanted, compare
 from kdeploy_gui.engine.stages import dependencies, deploy, instrument
 from kdeploy_gui.errors import ArtifactError, KdeployError, NetworkError, ReadinessError, TargetError
-from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import InstrumentState
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.failure import Failure
-from kdeploy_gui.model.files import FileKind, FileState, Placement, same_owner
-from kdeploy_gui.model.plan import Plan, PlannedFile, Want
+from kdeploy_gui.model.files import FileKind, Placement, same_owner
+from kdeploy_gui.model.plan import Plan, Want
 from kdeploy_gui.model.preview import (
     DependencyChange,
     DependencyPreview,
@@ -37,47 +34,9 @@ PATIENCE = 120.0
 """Seconds for looking at one machine: slow boards hash slowly."""
 AT_ONCE = 8
 """Machines looked at at a time."""
-TEXT_LIMIT = 256 * 1024
-"""Bytes of a file of which the lines are compared."""
-TEXTS = 64
-"""Files of one machine of which the lines are compared at most."""
-DIGITS = 16
 NOTHING_SENT = "Nothing was sent."
 LASTING = ("kernel", "arch")
 """Checks whose answer no deployment changes."""
-
-
-class Sources:
-    """The plan's local files, read and compared once for all machines that are looked at together."""
-
-    def __init__(self, ports: Ports) -> None:
-        self.digests = Digests(ports.content)
-        self._content = ports.content
-        self._texts: dict[str, str | None] = {}
-        self._diffs: dict[tuple[str, str], tuple[DiffLine, ...]] = {}
-
-    def text(self, path: str) -> str | None:
-        """A file's text; None: it is none. Blocks. Raises ArtifactError."""
-        if path not in self._texts:
-            self._texts[path] = text_of(b"".join(self._content.read(path)))
-        return self._texts[path]
-
-    def diff(self, old: bytes, path: str, digests: tuple[str, str]) -> tuple[DiffLine, ...] | None:
-        """From bytes of a machine to a local file; None: one of them is no text. Blocks. Raises ArtifactError."""
-        if digests not in self._diffs:
-            before, after = text_of(old), self.text(path)
-            if before is None or after is None:
-                return None
-            self._diffs[digests] = diff_lines(before, after)
-        return self._diffs[digests]
-
-
-def text_of(data: bytes) -> str | None:
-    """UTF-8 without NUL is text."""
-    try:
-        return None if b"\0" in data else data.decode()
-    except UnicodeDecodeError:
-        return None
 
 
 async def preview_all(ports: Ports, plan: Plan, tell: Callable[[EnvironmentPreview], None]) -> None:
@@ -112,15 +71,6 @@ async def preview(
 
 def _failure(ports: Ports, environment: Environment, error: Exception) -> Failure:
     return replace(failure_of(error, ports.remedies, environment.name, ""), on_target=NOTHING_SENT)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A planned file as it shall stand on this machine, and as it stands."""
-
-    file: PlannedFile
-    placement: Placement
-    state: FileState
 
 
 class _Look:
@@ -167,7 +117,7 @@ class _Look:
         tools = [each.tool for each in self._plan.dependencies if each.tool]
         facts = await target.facts(FactsQuery((*tools, *limits.tools), tuple(limits.disk)))
         wanted = await self._survey(target, facts, hashes)
-        diffs, notes = await self._diffs(target, wanted)
+        diffs, notes = await compare(target, wanted, self._sources)
         files = tuple(self._file(each, diffs, notes) for each in wanted)
         found = await self._dependencies(target, facts)
         installs = any(each.change is DependencyChange.INSTALL for each in found)
@@ -181,7 +131,7 @@ class _Look:
             refusals=tuple(self._refusals),
         )
 
-    async def _survey(self, target: Target, facts: Facts, hashes: Mapping[str, str]) -> list[_Wanted]:
+    async def _survey(self, target: Target, facts: Facts, hashes: Mapping[str, str]) -> list[Wanted]:
         planned = [each for each in self._plan.files if each.source.path in hashes]
         placed = [
             Placement(manifest_entry(each, facts, hashes[each.source.path]), each.source.path) for each in planned
@@ -192,57 +142,11 @@ class _Look:
             self._refuse(error)
         states = await target.survey([each.entry.path for each in placed])
         return [
-            _Wanted(file, placement, states[placement.entry.path])
+            Wanted(file, placement, states[placement.entry.path])
             for file, placement in zip(planned, placed, strict=True)
         ]
 
-    async def _diffs(
-        self, target: Target, wanted: Sequence[_Wanted]
-    ) -> tuple[Mapping[str, tuple[DiffLine, ...]], Mapping[str, str]]:
-        """Diffs by path, and why there is none: all texts in one round trip."""
-        notes: dict[str, str] = {}
-        chosen: list[_Wanted] = []
-        for each in wanted:
-            if each.state.kind is FileKind.FILE and each.state.sha256 != each.placement.entry.sha256:
-                note = await asyncio.to_thread(self._incomparable, each)
-                if not note and len(chosen) == TEXTS:
-                    note = f"only the first {TEXTS} files are compared line by line"
-                if note:
-                    notes[each.state.path] = note
-                else:
-                    chosen.append(each)
-        diffs: dict[str, tuple[DiffLine, ...]] = {}
-        if chosen:
-            paths = tuple(each.state.path for each in chosen)
-            done = await target.execute(Command(resources.text("remote/texts.sh"), paths, title="reading texts"))
-            for each, data in zip(chosen, texts_in(done, [each.state for each in chosen]), strict=True):
-                found = await asyncio.to_thread(self._compare, each, data)
-                if isinstance(found, str):
-                    notes[each.state.path] = found
-                else:
-                    diffs[each.state.path] = found
-        return diffs, notes
-
-    def _incomparable(self, wanted: _Wanted) -> str:
-        """Why the lines of a file that changes are not compared; empty: they can be."""
-        if wanted.file.sensitive:
-            return "sensitive: its content is not shown"
-        if not wanted.state.sha256:
-            return "it cannot be read there"
-        if max(wanted.state.size, wanted.placement.entry.size) > TEXT_LIMIT:
-            return "too large to compare line by line"
-        return "" if self._sources.text(wanted.placement.source) is not None else "not a text"
-
-    def _compare(self, wanted: _Wanted, data: bytes | None) -> tuple[DiffLine, ...] | str:
-        if data is None:
-            return "it changed while it was looked at"
-        digests = (wanted.state.sha256, wanted.placement.entry.sha256)
-        found = self._sources.diff(data, wanted.placement.source, digests)
-        return "not a text there" if found is None else found
-
-    def _file(
-        self, wanted: _Wanted, diffs: Mapping[str, tuple[DiffLine, ...]], notes: Mapping[str, str]
-    ) -> FilePreview:
+    def _file(self, wanted: Wanted, diffs: Mapping[str, tuple[DiffLine, ...]], notes: Mapping[str, str]) -> FilePreview:
         entry, state = wanted.placement.entry, wanted.state
         stands = state.kind is FileKind.FILE
         content = stands and state.sha256 != entry.sha256
@@ -345,22 +249,3 @@ def presence(state: InstrumentState) -> InstrumentPresence:
     if "no" in {state.built_in, state.reachable}:
         return InstrumentPresence.ABSENT
     return InstrumentPresence.OFF if state.on == "no" else InstrumentPresence.NOT_CHECKED
-
-
-def texts_in(done: Completed, states: Sequence[FileState]) -> list[bytes | None]:
-    """The files' bytes from the output of `texts.sh`; None where they are not those that were surveyed.
-
-    What a file holds cannot be mistaken for the frame around it: bytes count only with the digest of the survey.
-    """
-    found: list[bytes | None] = []
-    at = 0
-    for state in states:
-        line_end = done.stdout.find(b"\n", at)
-        size = done.stdout[at:line_end] if line_end >= 0 else b"-"
-        at = line_end + 1 if line_end >= 0 else len(done.stdout)
-        data = b""
-        if size.isdigit() and len(size) < DIGITS:
-            data = done.stdout[at : at + int(size)]
-            at += len(data)
-        found.append(data if hashlib.sha256(data).hexdigest() == state.sha256 else None)
-    return found

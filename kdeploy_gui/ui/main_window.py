@@ -115,6 +115,7 @@ class MainWindow(QMainWindow):
         mine = [run for run in self.session.runs.active if self.session.services.runs_here(run)]
         unsaved = [place for place, view in self._made.items() if getattr(view, "unsaved", False)]
         if self._may_close or not (mine or unsaved):
+            self.drafts.save_now()
             event.accept()
             self.closing.emit()
             return

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from kdeploy_gui.artifacts.content import LocalContent
-from kdeploy_gui.engine.preview import AT_ONCE, TEXT_LIMIT, preview, preview_all, texts_in
+from kdeploy_gui.engine.preview import AT_ONCE, preview, preview_all
+from kdeploy_gui.engine.preview_texts import TEXT_LIMIT, texts_in
 from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine, StoredFile
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.errors import Category, KdeployError, TargetError, TrustError

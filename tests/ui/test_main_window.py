@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -58,14 +59,14 @@ def test_an_empty_home_shows_the_start_page(window: MainWindow, session: Session
 
 
 def test_keys_go_to_views_and_back(window: MainWindow, session: Session, qtbot: QtBot) -> None:
-    qtbot.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
     assert window.current() is window.errors
-    qtbot.keyClick(window, Qt.Key.Key_3, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(window, Qt.Key.Key_3, Qt.KeyboardModifier.ControlModifier)
     assert window.current() is window.history
 
-    qtbot.keyClick(window, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
+    QTest.keyClick(window, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
     assert window.current() is window.errors
-    qtbot.keyClick(window, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
+    QTest.keyClick(window, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
     assert window.current() is window.history
 
 
@@ -73,7 +74,7 @@ def test_f6_goes_round_the_regions(window: MainWindow, session: Session, qtbot: 
     session.navigator.error()
     seen: set[QWidget] = set()
     for _ in range(2):
-        qtbot.keyClick(window, Qt.Key.Key_F6)
+        QTest.keyClick(window, Qt.Key.Key_F6)
         focus = QApplication.focusWidget()
         assert focus is not None
         seen.add(focus)
@@ -164,16 +165,16 @@ def test_from_the_wizard_to_a_run_mended_and_retried(
     demo_window: MainWindow, demo: Session, answers: Answers, qtbot: QtBot
 ) -> None:
     window = demo_window
-    qtbot.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: isinstance(window.current(), WizardPage), timeout=20_000)
     page = window.current()
     assert isinstance(page, WizardPage)
     for _ in range(REVIEW):
-        qtbot.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        QTest.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: page.checked and page.forward.isEnabled(), timeout=20_000)
     assert page.forward.text() == "Deploy to 6 environments"
 
-    qtbot.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
 
     qtbot.waitUntil(lambda: window.errors.inbox.open_count == 3, timeout=30_000)
     assert window.drafts.open == ()
@@ -202,13 +203,14 @@ def test_a_draft_survives_a_restart(session: Session, qtbot: QtBot) -> None:
     page = first.current()
     assert isinstance(page, WizardPage)
     page.go_to(3)
-    qtbot.waitUntil(lambda: len(session.services.drafts.all().drafts) == 1)
+    page.environments.name.setText("")
+    QTest.keyClicks(page.environments.name, "late")
+    with qtbot.waitSignal(first.closing):
+        first.close()
 
-    stored = session.services.drafts.all().drafts[0]
+    stored = session.services.drafts.all().drafts
 
-    assert stored.id == first.drafts.open[0].id
-    qtbot.waitUntil(lambda: session.services.drafts.all().drafts[0].step == 3)
-    first.hide()
+    assert [(each.step, each.draft.name) for each in stored] == [(3, "late")]
 
 
 def test_a_place_that_is_left_is_forgotten(window: MainWindow, session: Session, qtbot: QtBot) -> None:

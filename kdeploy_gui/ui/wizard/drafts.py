@@ -115,6 +115,12 @@ class Drafts(QObject):
             self._unsaved.discard(name)
             self._session.bridge.spawn(self._store(name), name="save a draft")
 
+    def save_now(self) -> None:
+        """Store what has changed before this returns: the window closes. Raises LocalError."""
+        self._timer.stop()
+        while self._unsaved:
+            self._session.services.drafts.save(self._open[self._unsaved.pop()])
+
     def close(self, name: str) -> None:
         """Remove a draft; it can be taken back."""
         draft = self._open.pop(name, None)

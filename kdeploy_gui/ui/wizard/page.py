@@ -57,7 +57,7 @@ class WizardPage(QWidget):
             InstrumentationStep(session),
             ValidationStep(session),
         )
-        self.artifacts = pages[1]
+        self.environments, self.artifacts = pages[:2]
         self.steps: tuple[Page, ...] = pages
         self.review = ReviewPage(session)
         self.bar = StepBar(look, (*(Step(each.title) for each in pages), Step("Review")))

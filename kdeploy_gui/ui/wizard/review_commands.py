@@ -53,12 +53,18 @@ def add_commands(session: Session) -> None:
     if any(each.id == NEXT for each in session.commands.all()):
         return
     session.commands.add(
-        _command(NEXT, "Next change", "View", Review.next_change, key="Ctrl+."),
-        _command(PREVIOUS, "Previous change", "View", Review.previous_change, key="Ctrl+,"),
-        _command(AGAIN, "Plan again", "Run", Review.plan_again, no_key="It has a button", icon="refresh"),
-        _command(LEAVE_OUT, "Leave out", "Run", Review.leave_out_selected, key="Delete"),
+        _command(NEXT, "Next change", "View", lambda review: review.next_change(), key="Ctrl+."),
+        _command(PREVIOUS, "Previous change", "View", lambda review: review.previous_change(), key="Ctrl+,"),
         _command(
-            COPY, "Copy rows of the plan", "Edit", Review.copy, no_key="Ctrl+C copies a cell or lines of the diff"
+            AGAIN, "Plan again", "Run", lambda review: review.plan_again(), no_key="It has a button", icon="refresh"
+        ),
+        _command(LEAVE_OUT, "Leave out", "Run", lambda review: review.leave_out_selected(), key="Delete"),
+        _command(
+            COPY,
+            "Copy rows of the plan",
+            "Edit",
+            lambda review: review.copy(),
+            no_key="Ctrl+C copies a cell or lines of the diff",
         ),
     )
 
@@ -69,7 +75,7 @@ def _command(
     def act() -> None:
         review = focused()
         if review is not None:
-            getattr(review, verb.__name__)()
+            verb(review)
 
     def why() -> str:
         review = focused()
