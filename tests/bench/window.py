@@ -21,6 +21,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kdeploy_gui.ui.main_window import MainWindow
 
 TICK_MS = 5
 SITUATIONS = ("start", "transfers", "storm")
@@ -137,10 +141,7 @@ def _storm() -> Lag:
         return _until_ended("storm", shown, run)
 
 
-def _until_ended(situation: str, shown: object, run: int) -> Lag:
-    from kdeploy_gui.ui.main_window import MainWindow
-
-    assert isinstance(shown, MainWindow)
+def _until_ended(situation: str, shown: MainWindow, run: int) -> Lag:
     late: list[float] = []
     started = time.perf_counter()
 
@@ -173,7 +174,7 @@ def _watch(late: list[float]) -> Iterator[None]:
 
 
 @contextmanager
-def _window() -> Iterator[MainWindow]:  # noqa: F821 - imported where it is measured
+def _window() -> Iterator[MainWindow]:
     from PySide6.QtCore import QSettings
 
     from kdeploy_gui.app import home_from_environment, open_services

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine
 from kdeploy_gui.environments.ssh_host import SshConnector
@@ -14,7 +15,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileState
-from kdeploy_gui.model.history import RunQuery, RunRecord
+from kdeploy_gui.model.history import FailureRecord, RunCount, RunQuery, RunRecord, StageTime
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.plan import Dependency, Instrumentation, Plan, PlanSource, SourceFile, Want
 from kdeploy_gui.model.stage import Stage
@@ -205,6 +206,15 @@ class FlakyLog:
 
     def runs(self, query: RunQuery) -> list[RunRecord]:
         return self._inner.runs(query)
+
+    def count(self, query: RunQuery) -> RunCount:
+        return self._inner.count(query)
+
+    def failures(self, since: datetime, limit: int = 1000) -> list[FailureRecord]:
+        return self._inner.failures(since, limit)
+
+    def stage_times(self, runs: Sequence[int]) -> tuple[StageTime, ...]:
+        return self._inner.stage_times(runs)
 
 
 async def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:

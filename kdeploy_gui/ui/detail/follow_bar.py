@@ -55,6 +55,11 @@ class FollowBar(QWidget):
         self._follow_look()
         self.tell_following()
 
+    @property
+    def lines(self) -> str:
+        """What it says of the log as a whole."""
+        return self._lines.text()
+
     def say(self, text: str) -> None:
         """What is known of the log as a whole."""
         self._lines.setText(text)

@@ -92,6 +92,11 @@ class LogPage(QWidget):
             self._loader.look_for(self._text)
         self._tell_lines()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that is known of it is shown and searched."""
+        return self._loader is not None and self._loader.loaded and not self._loader.busy
+
     def take(self) -> None:
         """The run has gone on."""
         if self._loader is not None:

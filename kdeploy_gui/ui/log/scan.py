@@ -41,7 +41,7 @@ _HINTS = (
     b"---[ ",
 )
 """In lower case: of these every line of `PROBLEM_WORDS` has one; looking for them first is many times faster."""
-_PROBLEM = re.compile(PROBLEM_WORDS, re.IGNORECASE)
+_PROBLEM = re.compile(PROBLEM_WORDS, re.IGNORECASE | re.ASCII)
 _PROBLEM_BYTES = re.compile(PROBLEM_WORDS.encode(), re.IGNORECASE | re.MULTILINE)
 
 

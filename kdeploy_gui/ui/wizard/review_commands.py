@@ -53,24 +53,16 @@ def add_commands(session: Session) -> None:
     if any(each.id == NEXT for each in session.commands.all()):
         return
     session.commands.add(
-        _command(NEXT, "Next change", "View", lambda review: review.next_change(), key="Ctrl+."),
-        _command(PREVIOUS, "Previous change", "View", lambda review: review.previous_change(), key="Ctrl+,"),
-        _command(
-            AGAIN, "Plan again", "Run", lambda review: review.plan_again(), no_key="It has a button", icon="refresh"
-        ),
-        _command(LEAVE_OUT, "Leave out", "Run", lambda review: review.leave_out_selected(), key="Delete"),
-        _command(
-            COPY,
-            "Copy rows of the plan",
-            "Edit",
-            lambda review: review.copy(),
-            no_key="Ctrl+C copies a cell or lines of the diff",
-        ),
+        _command(NEXT, "Next change", "View", lambda review: review.next_change(), "Ctrl+."),
+        _command(PREVIOUS, "Previous change", "View", lambda review: review.previous_change(), "Ctrl+,"),
+        _command(AGAIN, "Plan again", "Run", lambda review: review.plan_again(), no_key="It has a button"),
+        _command(LEAVE_OUT, "Leave out", "Run", lambda review: review.leave_out_selected(), "Delete"),
+        _command(COPY, "Copy rows of the plan", "Edit", lambda review: review.copy(), no_key="Copies rows, not a cell"),
     )
 
 
 def _command(
-    name: str, title: str, menu: str, verb: Callable[[Review], None], *, key: str = "", no_key: str = "", icon: str = ""
+    name: str, title: str, menu: str, verb: Callable[[Review], None], key: str = "", no_key: str = ""
 ) -> Command:
     def act() -> None:
         review = focused()
@@ -82,4 +74,4 @@ def _command(
         return review.why_not(name) if review is not None else "Open the review of a deployment first"
 
     scope = SCOPE if key else ""
-    return Command(name, title, menu, act, key, icon, enabled=why, no_key=no_key, scope=scope)
+    return Command(name, title, menu, act, key, enabled=why, no_key=no_key, scope=scope)

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QMenu, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.ui.environment_form import commands as environment_commands
@@ -110,7 +110,7 @@ def test_the_filter_leaves_what_matches(panel: EnvironmentPanel, fill: Fill, qtb
     panel.filter.set_text("nothing like it")
     assert panel.no_match.isVisible()
 
-    panel.filter.set_text("")
+    QTest.mouseClick(panel.no_match.findChildren(QPushButton)[0], Qt.MouseButton.LeftButton)
     assert rows(panel.model) == ROWS
     assert panel.tree.isVisible()
 
@@ -222,6 +222,24 @@ def test_tags_that_all_have_are_changed_and_others_are_kept(
     session.undo.take_back()
     qtbot.waitUntil(lambda: tags(session, "a") == ("arm64", "net", "old"))
     assert tags(session, "b") == ("old", "arm64")
+
+
+def test_what_was_written_before_a_refusal_can_be_taken_back(
+    panel: EnvironmentPanel, session: Session, answers: Answers, fill: Fill, qtbot: QtBot
+) -> None:
+    fill(machine("a"), machine("b"))
+    lab = session.services.lab_file
+    stale = session.machines.environments
+    lab.write_text(lab.read_text().replace('name = "b"', 'name = "b"\ngroup = "bench"'))
+
+    session.bridge.spawn(panel.changes.move(["a", "b"], "rack"), name="move")
+
+    qtbot.waitUntil(lambda: bool(answers.failures))
+    assert "was changed in the file meanwhile" in answers.failures[0].message
+    qtbot.waitUntil(lambda: (group_of(session, "a"), group_of(session, "b")) == ("rack", "bench"))
+    session.undo.take_back()
+    qtbot.waitUntil(lambda: group_of(session, "a") == "")
+    assert stale[0] in session.machines.environments
 
 
 def test_a_tag_that_is_none_is_refused_where_it_was_typed(
@@ -358,6 +376,34 @@ def test_the_context_menu_acts_on_what_is_selected(
     qtbot.waitUntil(lambda: not panel.findChildren(QMenu))
 
 
+def test_the_more_menu_has_what_is_rarer(panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot) -> None:
+    fill(machine("a"))
+    more = next(each for each in panel.findChildren(QToolButton) if each.accessibleName() == "More about environments")
+    QTest.mouseClick(more, Qt.MouseButton.LeftButton)
+    titles = [each.text() for each in menu_of(panel, qtbot).actions() if not each.isSeparator()]
+    assert titles == ["Import from ~/.ssh/config...", "Check all", "Save filter..."]
+    menu_of(panel, qtbot).close()
+
+    panel.saved.model.put("one", "name:a")
+    panel.saved.list.customContextMenuRequested.emit(QPoint(4, 4))
+    assert [each.text() for each in menu_of(panel, qtbot).actions()] == ["Remove saved filter"]
+
+
+def test_a_run_that_goes_on_is_a_pie_of_its_stages(
+    panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot
+) -> None:
+    fill(machine("a"), machine("b"))
+    Past(session.services.history).run(environments=["a"], outcome=None)
+    session.runs.look()
+
+    qtbot.waitUntil(lambda: panel.model.state("a").word == "Running", timeout=20_000)
+
+    assert panel.model.state("a").icon == "circle-slice-4"  # three of six stages
+    panel.filter.set_text("status:running")
+    assert rows(panel.model) == ["a"]
+    session.services.history.release(1)
+
+
 def test_states_are_told_in_words(panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot) -> None:
     fill()
     qtbot.waitUntil(lambda: session.machines.result("a") is not None, timeout=20_000)
@@ -418,7 +464,11 @@ def test_the_pointer_and_the_focus_are_seen(panel: EnvironmentPanel, look: Look,
     assert ground("a") == look.theme.sel.name()
     panel.tree.clearFocus()
     assert ground("a") == look.theme.seloff.name()
-    QTest.mouseMove(panel.tree.viewport(), middle(panel, "b"))
-    qtbot.waitUntil(lambda: ground("b") == look.theme.hover.name())
+
+    def under_the_pointer() -> str:
+        QTest.mouseMove(panel.tree.viewport(), middle(panel, "b"))
+        return ground("b")
+
+    qtbot.waitUntil(lambda: under_the_pointer() == look.theme.hover.name())
     panel.tree.setCurrentIndex(panel.model.find("c").parent())
     assert ground("c") == look.theme.seloff.name()

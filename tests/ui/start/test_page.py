@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtTest import QAbstractItemModelTester
+from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -51,10 +51,10 @@ def test_findings_are_counted_told_to_readers_and_copied(session: Session, qtbot
     assert told.startswith("libvirt: Needs attention. Cannot open qemu:///system. Remedy: sudo usermod")
     row = page.list.visualRect(index)
     assert row.height() > page.list.visualRect(page.list.findings.index(0)).height()
-    qtbot.mouseClick(page.list.viewport(), Qt.MouseButton.LeftButton, pos=page.list.drawing.copy_rect(row).center())
+    QTest.mouseClick(page.list.viewport(), Qt.MouseButton.LeftButton, pos=page.list.drawing.copy_rect(row).center())
     assert QGuiApplication.clipboard().text() == FINDINGS[2].remedy
     page.list.setCurrentIndex(page.list.findings.index(1))
-    qtbot.keyClick(page.list, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(page.list, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert QGuiApplication.clipboard().text() == FINDINGS[1].remedy
 
 
@@ -65,7 +65,7 @@ def test_only_commands_that_exist_are_offered_and_the_disabled_say_why(session: 
         Command("demo.start", "Start demo lab", "File", lambda: done.append("demo"), enabled=lambda: "It runs already"),
     )
     page = page_of(session, qtbot)
-    qtbot.mouseClick(button(page, "Add environment..."), Qt.MouseButton.LeftButton)
+    QTest.mouseClick(button(page, "Add environment..."), Qt.MouseButton.LeftButton)
     assert done == ["add"]
     demo = button(page, "Start demo lab")
     assert not demo.isEnabled()
@@ -94,10 +94,10 @@ def test_check_again_shows_new_findings_and_failure_leaves_the_old_ones(session:
     assert page.again.toolTip()
     assert page.checking.isVisible()
     qtbot.waitUntil(lambda: page.list.findings.rowCount() == 4)
-    qtbot.mouseClick(page.again, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(page.again, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: page.list.findings.rowCount() == 1)
     with qtbot.waitSignal(session.bridge.failed):
-        qtbot.mouseClick(page.again, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(page.again, Qt.MouseButton.LeftButton)
     assert page.list.findings.rowCount() == 1
     assert page.summary.text() == "Not checked"
     qtbot.waitUntil(page.again.isEnabled)
