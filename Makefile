@@ -9,11 +9,11 @@ BIN := .venv/bin
 export QT_QPA_PLATFORM ?= offscreen
 
 help:
-	@echo 'make demo    deploy the sample suite to six SSH servers on this machine'
+	@echo 'make demo    the window on six SSH servers on this machine; without a display pictures of it'
 	@echo 'make test    run the tests with branch coverage'
 	@echo 'make check   formatting, lint, types, import contracts, shell syntax'
 	@echo 'make fix     format, and mend what the linter can mend'
-	@echo 'make bench   compare with rsync'
+	@echo 'make bench   compare with rsync, then measure the window under load'
 	@echo 'make lock    write packaging/locks/ again (ARGS=--upgrade for newer versions)'
 	@echo 'make clean   remove what the other targets made'
 
@@ -58,6 +58,8 @@ fix:
 bench:
 	@packaging/setup.sh bench
 	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.bench.window
+	@$(BIN)/python -m tests.bench.log_view
 
 lock:
 	packaging/lock.sh $(ARGS)

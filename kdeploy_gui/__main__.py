@@ -17,5 +17,15 @@ def main() -> None:
     kdeploy(prog_name="kdeploy")
 
 
+def window() -> None:
+    """Run `kdeploy-gui`; without Qt say how it is had."""
+    try:
+        from kdeploy_gui.ui.application import main as program
+    except ImportError as error:
+        sys.stderr.write(f"kdeploy-gui cannot load the window: {error}\nInstall it with: pip install 'kdeploy[gui]'\n")
+        raise SystemExit(1) from None
+    program()
+
+
 if __name__ == "__main__":
     main()

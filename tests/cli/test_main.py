@@ -163,3 +163,13 @@ def test_what_libraries_log(tmp_path: Path, options: list[str], lines: list[str]
     said = kdeploy("history", "--json", *options, PYTHONPATH=path)
     assert said.status == 0
     assert said.stderr.splitlines() == lines
+
+
+def test_the_window_without_qt_says_how_it_is_had() -> None:
+    hidden = "import sys; sys.modules['PySide6'] = None; from kdeploy_gui.__main__ import window; window()"
+
+    done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1
+    assert "kdeploy[gui]" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -216,3 +216,11 @@ def test_a_plan_is_saved_whole_with_the_mode_it_had(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link.toml", "plan.toml"]
     with pytest.raises(LocalError, match="cannot be written"):
         save_plan(tmp_path / "missing" / "plan.toml", "")
+
+
+def test_a_text_that_defies_editing_loses_comments_but_no_key() -> None:
+    text = 'name = "x" # mine\nenvironments = ["*"]\n[policy.backoff]\nfactor = 2\nforeign = true\n'
+    draft = replace(draft_of(text), policy=replace(draft_of(text).policy, retries=7))
+    written = write_plan(draft, text, CATALOGUE)
+    assert draft_of(written) == draft
+    assert tomllib.loads(written)["policy"]["backoff"] == {"factor": 2, "foreign": True}

@@ -126,6 +126,7 @@ class ReadinessPage(QWidget):
         self.model = GroundsModel(look, self)
         self.state = StateLabel(look, Text.NAME)
         self.reason = PlainLabel("", look, Text.BODY, "t2", selectable=True, wrap=True)
+        self.reason.setAccessibleName("Why")
         self.table = QTableView(self)
         set_up(self.table, "Facts that READY stands on", look)
         self.table.setModel(self.model)

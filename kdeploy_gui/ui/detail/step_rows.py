@@ -96,10 +96,10 @@ def parts_of(events: Iterable[Event]) -> Iterable[tuple[Stage, str, Item]]:
 def _part(event: Event) -> Item | None:
     match event.body:
         case FileDone(path, action, length):
-            condition, word = FILES.get(action, (Condition.DONE, action))
+            condition, word = FILES.get(action, (Condition.DONE, visible(action)))
             return Item(visible(path), condition, word, size(length) if action == "sent" else "", event.time)
         case DependencyDone(dependency, action, found, wanted, required):
-            condition, word = DEPENDENCIES.get(action, (Condition.UNKNOWN, action))
+            condition, word = DEPENDENCIES.get(action, (Condition.UNKNOWN, visible(action)))
             condition = Condition.WARNING if action == "missing" and not required else condition
             detail = f"{found}{', ' if found and wanted else ''}{f'wanted {wanted}' if wanted else ''}"
             return Item(visible(dependency), condition, word, visible(detail), event.time)

@@ -68,14 +68,14 @@ def parts(model: StepsModel, stage: Stage) -> list[tuple[str, ...]]:
 def test_steps_grow_with_the_run(look: Look, qtmodeltester: ModelTester) -> None:
     story = failed_story()
     model = StepsModel(look)
-    qtmodeltester.check(model)
+    qtmodeltester.check(model)  # type: ignore[no-untyped-call]
     for number in range(1, len(story.events) + 1):
         partly = Story()
         partly.events = story.events[:number]
         model.show_state(folded(partly), partly.events)
     whole = StepsModel(look)
     whole.show_state(folded(story), story.events)
-    qtmodeltester.check(whole)
+    qtmodeltester.check(whole)  # type: ignore[no-untyped-call]
 
     assert [each.item.cells for each in model.steps] == [each.item.cells for each in whole.steps]
     assert [each.parts for each in model.steps] == [each.parts for each in whole.steps]
@@ -144,7 +144,7 @@ def test_the_newest_value_of_a_fact_counts(look: Look, qtmodeltester: ModelTeste
     after = known.take(story.events, FACTS, START + timedelta(days=1))
     model = FactsModel(look)
     model.show_facts(before)
-    qtmodeltester.check(model)
+    qtmodeltester.check(model)  # type: ignore[no-untyped-call]
     resets: list[None] = []
     model.modelReset.connect(lambda: resets.append(None))
     model.show_facts(after)
@@ -164,7 +164,7 @@ def test_what_moved_is_named(look: Look, qtmodeltester: ModelTester) -> None:
     moved = grounds(MARK, EnvironmentCheck("a", False, because, rebooted, MARK), START + timedelta(hours=1))
     model = GroundsModel(look)
     model.show_grounds(moved)
-    qtmodeltester.check(model)
+    qtmodeltester.check(model)  # type: ignore[no-untyped-call]
 
     assert [each.condition for each in moved[:3]] == [Condition.CHANGED] * 3
     assert moved[2].found == "/opt/a has other content"

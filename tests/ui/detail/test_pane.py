@@ -90,7 +90,7 @@ def test_the_whole_log_is_searched(pane: DetailPane, demo: Session, run: int, qt
     show(pane, run, "board-1", qtbot)
     pane.focus_first()
     QTest.keyClick(pane.log.view, Key.Key_F, Control)
-    QTest.keyClicks(pane.tools.field, "sent")
+    QTest.keyClicks(pane.tools.field, "sent ")
     qtbot.waitUntil(lambda: pane.tools.count.text() == "1 of 13")
     assert "Sent " in pane.log.view.text_of(pane.log.view.current)
 
@@ -225,10 +225,10 @@ def test_nothing_is_shown_of_nothing(pane: DetailPane, demo: Session) -> None:
     assert pane.regions() == (pane.readiness.table,)
 
 
-def test_tools_lose_their_words_where_it_is_narrow(pane: DetailPane) -> None:
+def test_tools_lose_their_words_where_it_is_narrow(pane: DetailPane, qtbot: QtBot) -> None:
     pane.resize(760, 420)
     assert all(each.toolButtonStyle() is Qt.ToolButtonStyle.ToolButtonIconOnly for each in pane.tools.switches)
-    assert pane.minimumSizeHint().width() <= 760
+    qtbot.waitUntil(lambda: pane.minimumSizeHint().width() <= 760)
     pane.resize(1176, 420)
     assert all(each.toolButtonStyle() is not Qt.ToolButtonStyle.ToolButtonIconOnly for each in pane.tools.switches)
 
