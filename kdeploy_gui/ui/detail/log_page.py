@@ -101,7 +101,10 @@ class LogPage(QWidget):
         """The run has gone on."""
         if self._loader is not None:
             document = self._loader.document
-            self._loader.take(self._session.runs.events(document.run, document.environment))
+            events = self._session.runs.events(document.run, document.environment)
+            self._loader.take(events)
+            if not events and self._session.runs.state(document.run) is not None:
+                self.view.say("Nothing has happened here yet")
 
     def _show_wanted(self) -> None:
         if self._wanted is None or self._loader is None or not self._loader.loaded:

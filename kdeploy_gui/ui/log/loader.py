@@ -67,7 +67,7 @@ class LogLoader(QObject):
         self.document = document
         self.search: Search | None = None
         self.loaded = False
-        """Whether all that was known at first is there."""
+        """Whether something was known, and all of that is there."""
         self._bridge = bridge
         self._events: Sequence[Event] = ()
         self._taken = 0
@@ -113,7 +113,7 @@ class LogLoader(QObject):
         while True:
             worked = await self._take_events() or await self._read_output()
             worked = worked or await self._scan(self._problems) or await self._scan(self.search)
-            if not self.loaded and self._taken == len(self._events):
+            if not self.loaded and 0 < self._taken == len(self._events):
                 self.loaded = True
                 self.changed.emit()
             if not worked:

@@ -29,8 +29,8 @@ from kdeploy_gui.ui.widgets import Button, Hairline, Kind, PlainLabel, StateLabe
 from kdeploy_gui.ui.wizard.fleet_model import TITLES, FleetModel
 
 KEYS = ("tag", "group", "name", "status")
-WIDTHS = (220, 180, 112, 96, 88, 112, 104)
-SIDE = 304
+WIDTHS = (208, 172, 124, 108, 104, 124, 124)
+SIDE = 280
 
 
 class RowHeight(QStyledItemDelegate):

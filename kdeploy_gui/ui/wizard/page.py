@@ -168,13 +168,16 @@ class WizardPage(QWidget):
             self._check_soon()
 
     def _leave_out(self, names: Sequence[str]) -> None:
+        if self._planned.plan is None:
+            return
+        before = self._draft.draft.environments
+        self._choose(tuple(each.name for each in self._planned.plan.environments if each.name not in names))
+        what = names[0] if len(names) == 1 else f"{len(names)} environments"
+        self._session.undo.offer(f"Left out {what}", lambda: self._choose(before))
+
+    def _choose(self, environments: tuple[str, ...]) -> None:
         draft = self._draft
-        kept = (
-            tuple(each.name for each in self._planned.plan.environments if each.name not in names)
-            if self._planned.plan
-            else ()
-        )
-        self._drafts.update(replace(draft, draft=replace(draft.draft, environments=kept)))
+        self._drafts.update(replace(draft, draft=replace(draft.draft, environments=environments)))
         self._show_draft()
         self._check_soon()
 
@@ -288,7 +291,7 @@ class WizardPage(QWidget):
             )
         if self._planned.plan is None or not self._planned.plan.environments:
             return "No environment is chosen"
-        return ""
+        return self.review.why_not() if self.review.planning else ""
 
     async def _save(self) -> None:
         draft, services = self._draft, self._session.services
@@ -342,5 +345,8 @@ def rebased(draft: Draft, folder: Path) -> PlanDraft:
         whole = draft.folder / source
         return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else str(whole)
 
-    artifacts = tuple(replace(each, source=moved(each.source)) for each in draft.draft.artifacts)
+    artifacts = tuple(
+        replace(each, source=moved(each.source), depends_on=tuple(map(moved, each.depends_on)))
+        for each in draft.draft.artifacts
+    )
     return replace(draft.draft, artifacts=artifacts)

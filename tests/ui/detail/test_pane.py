@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.errors import LocalError
 from kdeploy_gui.model.stage import Stage
+from kdeploy_gui.ui.detail import log_page
 from kdeploy_gui.ui.detail.log_page import StoredOutput
 from kdeploy_gui.ui.detail.pane import FACTS, LOG, READINESS, STEPS, DetailPane
 from kdeploy_gui.ui.session import Place, Session, Where
@@ -249,3 +250,37 @@ def test_output_that_cannot_be_read_says_so() -> None:
 
     assert output(0, 10) == b""
     assert output.problem == "the disk has an error"
+
+
+def test_many_lines_are_copied_off_the_ui_thread(
+    pane: DetailPane, run: int, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show(pane, run, "board-1", qtbot)
+    monkeypatch.setattr(log_page, "LONG", 2)
+    pane.log.view.select_all()
+    pane.log.copy()
+    qtbot.waitUntil(lambda: QGuiApplication.clipboard().text().endswith("Ready"))
+
+
+def test_another_environment_takes_search_and_filter_along(pane: DetailPane, run: int, qtbot: QtBot) -> None:
+    show(pane, run, "board-1", qtbot)
+    pane.tools.field.setText("missing")
+    pane.log.show_problems(True)
+    show(pane, run, "board-6-bare", qtbot)
+
+    assert pane.log.hits[1] >= 3
+    assert "awk missing" in shown(pane)
+    assert not any(text.startswith("perf present") for text in shown(pane))
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_tab_is_drawn_in_every_size(pane: DetailPane, demo: Session, run: int, qtbot: QtBot, theme: str) -> None:
+    show(pane, run, "board-1", qtbot)
+    demo.look.set_theme(theme)
+    demo.look.set_text_size(150)
+    for tab in (LOG, STEPS, FACTS, READINESS):
+        pane.tabs.setCurrentIndex(tab)
+        qtbot.waitUntil(lambda: pane.grab().toImage().pixelColor(2, 60) == demo.look.theme.view)
+    assert pane.log.bar.height() == demo.look.px(28)
+    tips = [pane.facts.model.index(0, column).data(Qt.ItemDataRole.ToolTipRole) for column in range(3)]
+    assert all(tips)
