@@ -154,8 +154,8 @@ class Services:
         finally:
             pump.cancel()
 
-    def failure_of(self, error: KdeployError, environment: str = "") -> Failure:
-        """An error outside a run as people are told about it."""
+    def failure_of(self, error: Exception, environment: str = "") -> Failure:
+        """An error outside a run as people are told about it; one that nobody expected is a bug and says so."""
         return engine_failure_of(error, self.remedies, environment, "")
 
     def close(self) -> None:

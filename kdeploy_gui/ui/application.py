@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, QSocketNotifier, Qt
@@ -19,8 +19,7 @@ from PySide6.QtWidgets import QApplication
 
 from kdeploy_gui import __version__
 from kdeploy_gui.app import Home, Services, failure_of, home_from_environment, open_demo, open_services
-from kdeploy_gui.errors import Category, Evidence, KdeployError
-from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.errors import Evidence, KdeployError, LocalError
 from kdeploy_gui.model.history import RunQuery
 from kdeploy_gui.model.stage import Outcome
 from kdeploy_gui.ui.bridge import event_loop
@@ -68,8 +67,8 @@ class Program:
         report = self.crashes.left_behind()
         self.crashes.install(self._unexpected)
         self._open(demo=demo)
-        if report and self.window is not None:
-            self.window.session.asking.tell(_crashed(report))
+        if report:
+            self._tell(_crashed(report))
 
     def show(self) -> None:
         """Bring the window to the front."""
@@ -149,7 +148,7 @@ class Program:
             return
         session.navigator.fleet(records[0].run)
         if records[0].outcome is Outcome.INTERRUPTED:
-            session.asking.tell(_interrupted(records[0].run))
+            session.asking.tell(replace(services.failure_of(_interrupted(records[0].run)), severity="warning"))
 
     def _take_look(self) -> None:
         settings = self._settings
@@ -158,8 +157,13 @@ class Program:
         self.look.set_density(str(settings.value("window/density", "comfortable")))
 
     def _unexpected(self, error: BaseException) -> None:
-        if self.window is not None and isinstance(error, Exception):
-            self.window.session.asking.tell(_bug(error))
+        if isinstance(error, Exception):
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        if self.window is not None:
+            session = self.window.session
+            session.asking.tell(session.services.failure_of(error))
 
 
 def add_shell_commands(session: Session, go: Callable[[str], None], choose_lab: Callable[[], None]) -> None:
@@ -187,31 +191,16 @@ def add_shell_commands(session: Session, go: Callable[[str], None], choose_lab: 
     )
 
 
-def _crashed(report: str) -> Failure:
-    return Failure(
-        code="E-CRASHED",
-        category=Category.BUG,
-        message="The previous kdeploy did not end cleanly",
-        remedy="Runs that went on then are marked as interrupted. Copy the report if you want to tell somebody; nothing"
-        " was sent anywhere.",
-        evidence=Evidence(stderr=report),
-    )
+def _crashed(report: str) -> LocalError:
+    return LocalError("E-CRASHED", "The previous kdeploy did not end cleanly", evidence=Evidence(stderr=report))
 
 
-def _interrupted(run: int) -> Failure:
-    return Failure(
-        code="E-INTERRUPTED",
-        category=Category.LOCAL,
-        severity="warning",
-        message=f"Run {run} was interrupted: kdeploy ended while it went on",
+def _interrupted(run: int) -> LocalError:
+    return LocalError(
+        "E-INTERRUPTED",
+        f"Run {run} was interrupted: kdeploy ended while it went on",
         on_target="Every file is the old or the new one; what was left over is removed at the next contact.",
-        remedy="Retry what failed in this run: unchanged files are not sent again.",
     )
-
-
-def _bug(error: Exception) -> Failure:
-    found = failure_of(KdeployError("E-BUG", f"kdeploy made a mistake: {type(error).__name__}: {error}"))
-    return Failure(found.code, Category.BUG, found.message, remedy=found.remedy, evidence=found.evidence)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

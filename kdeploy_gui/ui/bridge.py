@@ -46,8 +46,11 @@ class Bridge(QObject):
         """The answer of engine work that was started; cancelling ends it there."""
         return await asyncio.wrap_future(future)
 
-    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-        """Run a UI coroutine and hold it; what it fails with is told, never lost."""
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None] | None:
+        """Run a UI coroutine and hold it; what it fails with is told, never lost. None: closed, nothing runs."""
+        if self._closed:
+            work.close()
+            return None
         task = asyncio.get_running_loop().create_task(self._guarded(work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -103,8 +103,10 @@ class Machines(QObject):
         for name in tuple(names) or tuple(each.name for each in self.environments):
             environment = self.get(name)
             if environment is not None and name not in self._checking:
-                self._checking[name] = self._bridge.spawn(self._check(environment), name=f"check {name}")
-                self.checked.emit(name)
+                task = self._bridge.spawn(self._check(environment), name=f"check {name}")
+                if task is not None:
+                    self._checking[name] = task
+                    self.checked.emit(name)
 
     def is_checking(self, name: str) -> bool:
         """Whether a look at it goes on."""

@@ -40,6 +40,7 @@ def test_cancelling_a_wait_reaches_the_engine(session: Session, qtbot: QtBot) ->
         await session.bridge.wait(work)
 
     task = session.bridge.spawn(wait(), name="wait")
+    assert task is not None
     qtbot.waitUntil(begun.is_set)
     task.cancel()
 
@@ -79,3 +80,12 @@ def test_closing_cancels_what_goes_on(session: Session, qtbot: QtBot) -> None:
     session.close()
 
     qtbot.waitUntil(lambda: not session.bridge.busy)
+
+
+def test_nothing_runs_once_it_is_closed(session: Session) -> None:
+    async def ask() -> None:
+        raise AssertionError("it ran")
+
+    session.close()
+
+    assert session.bridge.spawn(ask(), name="late") is None

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed"),
     pytest.mark.skipif(shutil.which("openbox") is None, reason="openbox is not installed"),
 ]
-WALKS = "tests/ui/test_main_window.py"
+WALKS = ("tests/ui/test_main_window.py", "tests/ui/test_walks.py")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def display(tmp_path: Path) -> Iterator[str]:
 
 def test_the_walks_work_in_a_real_window(display: str, tmp_path: Path) -> None:
     environment = {**os.environ, "DISPLAY": display, "QT_QPA_PLATFORM": "xcb"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-cov", WALKS]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-cov", *WALKS]
 
     done = subprocess.run(
         [*command, f"--basetemp={tmp_path / 'walks'}"], env=environment, capture_output=True, text=True, check=False

@@ -20,7 +20,7 @@ class HitField(SearchField):
     """The field of the search; Enter goes on to the next hit, Shift+Enter to the one before."""
 
     def __init__(self, look: Look, page: LogPage) -> None:
-        super().__init__(look, "Search the whole log")
+        super().__init__(look, "Search the log")
         self._page = page
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

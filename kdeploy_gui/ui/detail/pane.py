@@ -96,7 +96,7 @@ class DetailPane(QWidget):
             self.tabs.addTab(name)
             self._pages.addWidget(page)
         row = QHBoxLayout()
-        row.setContentsMargins(0, 0, look.px(16), 0)
+        row.setContentsMargins(look.px(4), 0, look.px(16), 0)
         row.addWidget(self.tabs)
         row.addStretch()
         row.addWidget(self.tools)

@@ -20,6 +20,7 @@ class LineEditor(QWidget):
         super().__init__()
         self.title = PlainLabel("", look, Text.HEADER, wrap=True)
         self.field = QLineEdit()
+        self.field.setAccessibleName(accept)
         self.hint = PlainLabel("", look, Text.CELL, "t3", wrap=True)
         self.problem = PlainLabel("", look, Text.CELL, "failed", wrap=True)
         self.accept = Button(accept, look, Kind.PRIMARY, dense=True)

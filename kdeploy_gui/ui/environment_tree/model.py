@@ -15,6 +15,8 @@ from kdeploy_gui.ui.tips import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 NAMES = "application/x-kdeploy-environments"
+LONGEST = 400
+"""Characters of a reason that are told."""
 FEW = 40
 """Environments that come or go row by row; for more, Qt needs longer than for a new tree."""
 
@@ -111,8 +113,8 @@ class EnvironmentModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             if node.environment is None:
                 return f"{visible(node.name)}, group of {node.size}"
-            _, reason = self._machines.condition(node.name)
-            return ", ".join(each for each in (visible(node.name), self.state(node.name).word, visible(reason)) if each)
+            said = (visible(node.name), self.state(node.name).word, visible(self._reason(node.name)))
+            return ", ".join(each for each in said if each)
         if role == Qt.ItemDataRole.ToolTipRole and node.environment is not None:
             return plain_tip(self._tip(node.environment))
         return None
@@ -141,16 +143,20 @@ class EnvironmentModel(QAbstractItemModel):
 
     def _tip(self, environment: Environment) -> str:
         word = self.state(environment.name).word
-        _, reason = self._machines.condition(environment.name)
         looked = self._machines.checked_at(environment.name)
         lines = [
             f"{environment.name}: {word}",
-            reason,
+            self._reason(environment.name),
             environment.address,
             f"Tags: {', '.join(environment.tags)}" if environment.tags else "",
             f"Last check {age(looked)}" if looked is not None else "",
         ]
         return "\n".join(line for line in lines if line)
+
+    def _reason(self, name: str) -> str:
+        """Why its state is what it is, as far as anybody reads on."""
+        _, reason = self._machines.condition(name)
+        return reason if len(reason) <= LONGEST else f"{reason[:LONGEST]}..."
 
     def _index(self, node: Node) -> QModelIndex:
         return QModelIndex() if node is self._root else self.createIndex(node.row, 0, node.id)

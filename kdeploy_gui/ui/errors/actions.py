@@ -33,7 +33,7 @@ def actions_for(cause: Cause) -> tuple[Action, ...]:
     """The ways out of a failure, in the order in which to try them."""
     failure = cause.newest.failure
     first: tuple[Action, ...] = ()
-    if failure.code.startswith("E-HOSTKEY"):
+    if failure.category is Category.TRUST:
         first = (
             Action(
                 Way.COMPARE_KEYS,

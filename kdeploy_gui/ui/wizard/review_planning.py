@@ -76,8 +76,10 @@ class Planning(QObject):
         missing = tuple(each for each in environments if each.name not in self.previews)
         if self.plan is not None and missing:
             looking = self._look(replace(self.plan, environments=missing), self._arrived)
-            self._tasks.append(self._session.bridge.spawn(looking, name="plan"))
-            self._tick.start()
+            task = self._session.bridge.spawn(looking, name="plan")
+            if task is not None:
+                self._tasks.append(task)
+                self._tick.start()
 
     async def _look(self, plan: Plan, arrived: deque[EnvironmentPreview]) -> None:
         future = self._session.services.previews(plan, arrived.append)

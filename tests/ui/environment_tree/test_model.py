@@ -13,6 +13,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.ui.environment_tree.live import LiveStates
 from kdeploy_gui.ui.environment_tree.model import FEW, NAMES, EnvironmentModel
 from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.states import Condition
 from tests.ui.environment_tree.conftest import LAB, ROWS, machine, rows
 
 HOSTILE = "<b>x</b>\x1b[31m\u202e\x00"
@@ -119,3 +120,12 @@ def test_foreign_text_stays_text(session: Session) -> None:
         for each in (index, index.parent()):
             assert not {"\x1b", "\u202e", "\x00"} & set(str(each.data(role)))
     assert "<b>" not in str(index.data(Qt.ItemDataRole.ToolTipRole))
+
+
+def test_a_reason_without_end_is_told_in_part(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made(session)
+    model.show([(machine("a"), True)])
+    monkeypatch.setattr(session.machines, "condition", lambda _: (Condition.FAILED, "z" * 1_000_000))
+
+    for role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+        assert len(str(model.find("a").data(role))) < 1000
