@@ -69,8 +69,6 @@ from kdeploy_gui.ui.main_window import MainWindow
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.wizard.page import WizardPage
 
-pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
-
 H = "<b>bold</b> <img src='x'>\x1b[31m\u202elive\x00\u2066\x9b"
 LONG = H + "z" * 1_000_000
 Kind = TypeVar("Kind", QTimer, QThread)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -19,8 +18,6 @@ from kdeploy_gui.ui.states import Condition
 from tests.ui.answers import Answers
 from tests.ui.environment_tree.conftest import ROWS, Fill, machine, rows
 from tests.ui.history.past import Past
-
-pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
 NO_KEY = Qt.KeyboardModifier.NoModifier
 

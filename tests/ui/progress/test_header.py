@@ -15,8 +15,6 @@ from kdeploy_gui.ui.progress.rows import time_of_day, totals_of
 from kdeploy_gui.ui.session import Session
 from tests.ui.progress.runs import NOW, START, Story, net_smoke
 
-pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
-
 
 @pytest.fixture
 def header(session: Session, qtbot: QtBot) -> RunHeader:

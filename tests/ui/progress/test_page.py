@@ -23,8 +23,6 @@ from tests.ui.answers import Answers
 from tests.ui.progress.pages import open_page
 from tests.ui.progress.runs import Story, net_smoke
 
-pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
-
 
 def stored(session: Session, story: Story) -> int:
     """Put a run into the history as another process would."""
