@@ -104,9 +104,12 @@ class FleetGrid(QTableView):
         """Put the cursor on an environment."""
         place = self._model.place(name)
         if place >= 0:
-            self.setCurrentIndex(
-                self._model.index(place, column if column >= 0 else max(self.currentIndex().column(), 0))
-            )
+            self._put_cursor(place, column if column >= 0 else max(self.currentIndex().column(), 0))
+
+    def _put_cursor(self, row: int, column: int) -> None:
+        """Whatever keys are held down: a shortcut's Ctrl is no wish to select more."""
+        flags = QItemSelectionModel.SelectionFlag
+        self.selectionModel().setCurrentIndex(self._model.index(row, column), flags.ClearAndSelect | flags.Rows)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter drills; letters do not search, / filters."""
@@ -146,7 +149,7 @@ class FleetGrid(QTableView):
         """The selection looks different with the focus; a cursor is there from the first key on."""
         super().focusInEvent(event)
         if not self.currentIndex().isValid() and self._model.rowCount():
-            self.setCurrentIndex(self._model.index(0, 0))
+            self._put_cursor(0, 0)
         self.viewport().update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:

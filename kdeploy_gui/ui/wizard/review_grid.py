@@ -189,7 +189,8 @@ class PlanGrid(QTableView):
         flags = QItemSelectionModel.SelectionFlag
         if places:
             column = max(self.currentIndex().column(), 0)
-            self.setCurrentIndex(self._plan.index(places[0], column))
+            to = self._plan.index(places[0], column)
+            self.selectionModel().setCurrentIndex(to, flags.ClearAndSelect | flags.Rows)  # Ctrl may be held down
         for place in places[1:]:
             self.selectionModel().select(self._plan.index(place, 0), flags.Select | flags.Rows)
 
@@ -207,7 +208,9 @@ class PlanGrid(QTableView):
         """The selection looks different with the focus; a cursor is there from the first key on."""
         super().focusInEvent(event)
         if not self.currentIndex().isValid() and self._plan.rowCount():
-            self.setCurrentIndex(self._plan.index(0, min(1, self._plan.columnCount() - 1)))
+            flags = QItemSelectionModel.SelectionFlag
+            first = self._plan.index(0, min(1, self._plan.columnCount() - 1))
+            self.selectionModel().setCurrentIndex(first, flags.ClearAndSelect | flags.Rows)
         self.viewport().update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
