@@ -1,4 +1,4 @@
-"""`kdeploy-gui` that begins to deploy a plan as soon as its window is there: `python -m tests.ui.deploying_window PLAN`."""
+"""`kdeploy-gui` that deploys a plan as soon as its window is there: `python -m tests.ui.deploying_window PLAN`."""
 
 from __future__ import annotations
 
