@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kdeploy_gui.ui.main_window import MainWindow
 
 TICK_MS = 5
+LOOK_MS = 10
 SITUATIONS = ("start", "transfers", "storm")
 TARGETS, FILES, FILE_SIZE = 20, 200, 64 * 1024
 FLEET, STEPS = 300, 40
@@ -202,14 +203,17 @@ def _window() -> Iterator[MainWindow]:
 
 
 def _until(condition: Callable[[], bool], limit: float = 300.0) -> None:
-    from PySide6.QtCore import QEventLoop
-    from PySide6.QtWidgets import QApplication
+    """Let Qt run as the program does, asleep between events, until a condition holds."""
+    from PySide6.QtCore import QEventLoop, QTimer
 
     end = time.monotonic() + limit
-    while not condition():
-        if time.monotonic() > end:
-            raise SystemExit("took too long")
-        QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
+    loop = QEventLoop()
+    look = QTimer(interval=LOOK_MS)
+    look.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > end else None)
+    look.start()
+    loop.exec()
+    if not condition():
+        raise SystemExit("took too long")
 
 
 def _lag(situation: str, seconds: float, late: list[float]) -> Lag:
