@@ -50,6 +50,7 @@ class Commands(QObject):
         self._look = look
         self._commands: dict[str, Command] = {}
         self._actions: dict[str, QAction] = {}
+        self._shown: dict[str, str] = {}
         look.changed.connect(self._redraw)
 
     def add(self, *commands: Command) -> None:
@@ -115,10 +116,12 @@ class Commands(QObject):
 
     def _bring_up_to_date(self, command: Command) -> None:
         action, why = self._actions[command.id], command.enabled()
-        action.setEnabled(not why)
-        key = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-        hint = command.title.removesuffix("...") + (f" ({key})" if key else "")
-        action.setToolTip(why or hint)
+        if self._shown.get(command.id) != why:
+            self._shown[command.id] = why
+            action.setEnabled(not why)
+            key = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+            hint = command.title.removesuffix("...") + (f" ({key})" if key else "")
+            action.setToolTip(why or hint)
         if command.checked is not None:
             action.setChecked(command.checked())
 

@@ -104,7 +104,7 @@ class HistoryPage(QWidget):
         super().showEvent(event)
         self.table.look_for_newer()
         self._resting.start()
-        self._refresh()
+        self._chosen()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Read nothing for a page that nobody sees."""
@@ -289,11 +289,11 @@ class HistoryPage(QWidget):
             self._session.runs.open(self.record.run)
 
     def _data_changed(self) -> None:
-        if self.record is not None and self.record.outcome is None:
+        if self.isVisible() and self.record is not None and self.record.outcome is None:
             self.summary.show_record(self.record)
 
     def _run_changed(self, run: int, _names: frozenset[str]) -> None:
-        if self.record is not None and self.record.run == run:
+        if self.isVisible() and self.record is not None and self.record.run == run:
             self.summary.show_record(self.record)
             self._refresh()
 
