@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 from kdeploy_gui.ui.look import Look
+from kdeploy_gui.ui.tips import plain_tip
 
 MENUS = ("File", "Edit", "View", "Run", "Environment", "Tools", "Help")
 
@@ -121,7 +122,7 @@ class Commands(QObject):
             action.setEnabled(not why)
             key = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             hint = command.title.removesuffix("...") + (f" ({key})" if key else "")
-            action.setToolTip(why or hint)
+            action.setToolTip(plain_tip(why) or hint)
         if command.checked is not None:
             action.setChecked(command.checked())
 

@@ -23,6 +23,7 @@ from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.cheat_sheet import keys_of
 from kdeploy_gui.ui.look import Look, Row, Text
 from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import SearchField
 
 Index = QModelIndex | QPersistentModelIndex
@@ -98,8 +99,11 @@ class EntryModel(QAbstractListModel):
         entry = self.entries[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             return visible(entry.title)
-        if role in {Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole}:
-            return ", ".join(part for part in (visible(entry.title), entry.place, entry.key, entry.why_not) if part)
+        whole = ", ".join(part for part in (visible(entry.title), entry.place, entry.key, entry.why_not) if part)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return whole
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(whole)
         return None
 
 

@@ -15,6 +15,7 @@ from kdeploy_gui.model.figures import duration
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.detail.words import when
 from kdeploy_gui.ui.look import Look, Row, Text
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import EmptyState, SearchField
 
 HEADERS = ("Fact", "Value", "Found")
@@ -129,8 +130,10 @@ class FactsModel(QAbstractTableModel):
         """Texts."""
         if not index.isValid():
             return None
-        if role in (Display, Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
+        if role in (Display, Qt.ItemDataRole.AccessibleTextRole):
             return self._shown[index.row()].cells[index.column()]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(self._shown[index.row()].cells[index.column()])
         if role == Qt.ItemDataRole.ForegroundRole:
             return self._look.theme.color(("t2", "t1", "t3")[index.column()])
         if role == Qt.ItemDataRole.FontRole:

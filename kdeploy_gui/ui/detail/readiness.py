@@ -16,6 +16,7 @@ from kdeploy_gui.ui.detail.facts import measure, set_up
 from kdeploy_gui.ui.detail.words import when
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.states import Condition
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import EmptyState, PlainLabel, StateLabel
 
 HEADERS = ("READY stands on", "State", "As it was proven", "As it was found")
@@ -102,8 +103,10 @@ class GroundsModel(QAbstractTableModel):
         if not index.isValid():
             return None
         ground, column = self._grounds[index.row()], index.column()
-        if role in (Display, Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
+        if role in (Display, Qt.ItemDataRole.AccessibleTextRole):
             return ground.cells[column]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(ground.cells[column])
         if role == Qt.ItemDataRole.DecorationRole and column == 1 and ground.condition:
             return self._look.icon(ground.condition.icon, ground.condition.token)
         if role == Qt.ItemDataRole.ForegroundRole:

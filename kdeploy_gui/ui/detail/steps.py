@@ -15,6 +15,7 @@ from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ui.detail.step_rows import Item, Step, differing, parts_of, stage_item
 from kdeploy_gui.ui.look import Look, Row, Text
 from kdeploy_gui.ui.states import Condition
+from kdeploy_gui.ui.tips import plain_tip
 
 HEADERS = ("Step", "State", "Started", "Duration", "Attempts", "Now")
 WIDTHS = (280, 112, 80, 80, 80)
@@ -127,7 +128,7 @@ class StepsModel(QAbstractItemModel):
         if role in (Display, Qt.ItemDataRole.AccessibleTextRole):
             return item.cells[column]
         if role == Qt.ItemDataRole.ToolTipRole and column in (0, 5):
-            return item.cells[column] or None
+            return plain_tip(item.cells[column]) or None
         if role == Qt.ItemDataRole.DecorationRole and column == 1:
             return self._look.icon(item.condition.icon, item.condition.token)
         if role == Qt.ItemDataRole.ForegroundRole:

@@ -8,6 +8,7 @@ from kdeploy_gui.model.environment import Environment, Kind
 from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.states import Condition
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import Button, PlainLabel, StateLabel
 
 HEIGHT = 44
@@ -42,7 +43,7 @@ class TitleRow(QWidget):
         self.state.setVisible(bool(name))
         self.state.show_condition(condition)
         self.about.setText(about)
-        self.about.setToolTip(about)
+        self.about.setToolTip(plain_tip(about))
         self.open_error.setVisible(has_error)
 
     def _follow(self) -> None:

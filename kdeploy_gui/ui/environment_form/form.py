@@ -20,6 +20,7 @@ from kdeploy_gui.ui.environment_form.live_test import LiveTest
 from kdeploy_gui.ui.environment_form.parts import Column, Footer
 from kdeploy_gui.ui.look import Text
 from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import Button, Hairline, Kind, PlainLabel
 
 KEYS = Path("~/.ssh").expanduser()
@@ -207,7 +208,7 @@ class EnvironmentForm(QWidget):
         elif self._problems:
             why_not = self._words(self._problems[0])
         self.save.setEnabled(not why_not)
-        self.save.setToolTip(visible(why_not) or "Write it into the lab file")
+        self.save.setToolTip(plain_tip(why_not) or "Write it into the lab file")
 
     def _words(self, problem: Problem) -> str:
         """A mistake in the form's own words: fields have labels, not keys."""

@@ -10,6 +10,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.environment_form.proposals import Proposal, with_jump_hosts
 from kdeploy_gui.ui.look import Look, Text
+from kdeploy_gui.ui.tips import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
@@ -69,8 +70,10 @@ class HostModel(QAbstractTableModel):
             return None
         proposal = self.offered[index.row()]
         match role:
-            case Role.DisplayRole | Role.ToolTipRole:
+            case Role.DisplayRole:
                 return visible(_words(proposal)[index.column()])
+            case Role.ToolTipRole:
+                return plain_tip(_words(proposal)[index.column()])
             case Role.AccessibleTextRole:
                 word = visible(_words(proposal)[index.column()])
                 return (

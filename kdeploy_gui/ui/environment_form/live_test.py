@@ -15,6 +15,7 @@ from kdeploy_gui.ui.environment_form.parts import may_be_narrow
 from kdeploy_gui.ui.look import Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import Button, IconLabel, Kind, PlainLabel
 
 WORDS: Mapping[CheckPart, str] = {
@@ -121,7 +122,7 @@ class LiveTest(QWidget):
     def allow(self, why_not: str = "") -> None:
         """Whether one can test now, and why not."""
         self.button.setEnabled(not why_not)
-        self.button.setToolTip(why_not or "Connect and look; changes nothing there and saves nothing")
+        self.button.setToolTip(plain_tip(why_not) or "Connect and look; changes nothing there and saves nothing")
 
     def run(self, environment: Environment) -> None:
         """Test this environment, and no longer the one before."""

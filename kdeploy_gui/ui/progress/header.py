@@ -17,6 +17,7 @@ from kdeploy_gui.ui.progress.delegate import Brush
 from kdeploy_gui.ui.progress.rows import Totals, time_of_day, totals_of
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition, condition_of_outcome, slice_icon
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import Button, IconButton, IconLabel, PlainLabel
 
 HEIGHT = 64
@@ -52,7 +53,7 @@ class ShortLabel(QWidget):
         if shown != self._text:
             self._text = shown
             self.setAccessibleName(shown)
-            self.setToolTip(f"{self._what}\n{shown}")  # plain text: its first line is ours
+            self.setToolTip(plain_tip(f"{self._what}\n{shown}"))
             self._follow()
 
     def sizeHint(self) -> QSize:

@@ -23,6 +23,7 @@ from kdeploy_gui.model.check import Finding
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.states import Condition
+from kdeploy_gui.ui.tips import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 Option = Any
@@ -70,7 +71,7 @@ class FindingsModel(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return subject(finding)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return visible(finding.text)
+            return plain_tip(finding.text)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             remedy = f". Remedy: {visible(finding.remedy)}" if finding.remedy and not finding.ok else ""
             return f"{subject(finding)}: {CONDITIONS[finding.ok].word}. {visible(finding.text)}{remedy}"

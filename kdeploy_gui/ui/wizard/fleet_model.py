@@ -15,6 +15,7 @@ from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.machines import Machines
 from kdeploy_gui.ui.states import Condition
+from kdeploy_gui.ui.tips import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 TITLES = ("Environment", "Kernel", "Connection", "Host key", "Packages", "Space", "Instruments", "Result")
@@ -125,8 +126,10 @@ class FleetModel(QAbstractItemModel):
             return self._group_data(node, index.column(), role)
         condition, text = self.cell(node.environment, index.column())
         match role:
-            case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.ToolTipRole:
+            case Qt.ItemDataRole.DisplayRole:
                 return visible(text)
+            case Qt.ItemDataRole.ToolTipRole:
+                return plain_tip(text)
             case Qt.ItemDataRole.AccessibleTextRole:
                 return f"{TITLES[index.column()]}: {visible(text)}"
             case Qt.ItemDataRole.DecorationRole if condition is not None:

@@ -19,6 +19,7 @@ from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.strips import Strip
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import Button, Kind, PlainLabel
 from kdeploy_gui.ui.wizard.artifacts import ArtifactsStep, listed
 from kdeploy_gui.ui.wizard.dependencies import DependenciesStep
@@ -269,7 +270,7 @@ class WizardPage(QWidget):
             count = len(self._planned.plan.environments) if self._planned.plan is not None else 0
             self.forward.setText(f"Deploy to {count} {'environment' if count == 1 else 'environments'}")
             self.forward.setEnabled(not why)
-            self.forward.setToolTip(why or "Ctrl+Enter")
+            self.forward.setToolTip(plain_tip(why) or "Ctrl+Enter")
             self._origin.setText(why or self._what_happens())
         self.forward.setAccessibleName(self.forward.text())
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QStyled
 
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.look import Look, Row, Text
+from kdeploy_gui.ui.tips import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -119,7 +120,7 @@ class ItemTable(QAbstractTableModel):
             case Qt.ItemDataRole.AccessibleTextRole:
                 return ", ".join(part for part in (f"{column.title}: {visible(column.show(item))}", problem) if part)
             case Qt.ItemDataRole.ToolTipRole:
-                return problem or visible(column.show(item))
+                return plain_tip(problem or column.show(item))
             case Qt.ItemDataRole.DecorationRole:
                 return self._look.icon("alert-outline", "retry") if problem else None
             case Qt.ItemDataRole.FontRole:

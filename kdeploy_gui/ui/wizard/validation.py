@@ -161,6 +161,7 @@ class ValidationStep(QScrollArea):
         self._now: dict[str, PlainLabel] = {}
         self.setWidgetResizable(True)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setAccessibleName(self.title)
         self.policy = PolicyForm(session.look)
         self._lay_out(session.look)
         self.policy.edited.connect(self.edited)
