@@ -43,6 +43,14 @@ class Look:
     time: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """A look that goes on, and the settings it is made with."""
+
+    environment: Environment
+    task: asyncio.Task[None]
+
+
 class Machines(QObject):
     """Environments, their groups and states. `selected` is what the user has chosen in the tree."""
 
@@ -63,7 +71,7 @@ class Machines(QObject):
         self.loaded = False
         self._looks: dict[str, Look] = {}
         self._marks: dict[str, ReadyMark | None] = {}
-        self._checking: dict[str, asyncio.Task[None]] = {}
+        self._checking: dict[str, Checking] = {}
         self._failed: dict[str, str] = {}
         self._running: dict[str, int] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -80,8 +88,8 @@ class Machines(QObject):
     def close(self) -> None:
         """Look at nothing any more."""
         self._watch.stop()
-        for task in self._checking.values():
-            task.cancel()
+        for each in self._checking.values():
+            each.task.cancel()
 
     def reload(self) -> None:
         """Read the lab file again now: after it was written here."""
@@ -99,14 +107,20 @@ class Machines(QObject):
             self.selection_changed.emit()
 
     def check(self, names: Iterable[str] = ()) -> None:
-        """Look at these machines (no names: at all) without changing anything there."""
+        """Look at these machines (no names: at all) without changing anything there.
+
+        A look that goes on with settings of before is given up for a new one.
+        """
         for name in tuple(names) or tuple(each.name for each in self.environments):
-            environment = self.get(name)
-            if environment is not None and name not in self._checking:
-                task = self._bridge.spawn(self._check(environment), name=f"check {name}")
-                if task is not None:
-                    self._checking[name] = task
-                    self.checked.emit(name)
+            environment, going = self.get(name), self._checking.get(name)
+            if environment is None or (going is not None and going.environment == environment):
+                continue
+            if going is not None:
+                going.task.cancel()
+            task = self._bridge.spawn(self._check(environment), name=f"check {name}")
+            if task is not None:
+                self._checking[name] = Checking(environment, task)
+                self.checked.emit(name)
 
     def is_checking(self, name: str) -> bool:
         """Whether a look at it goes on."""
@@ -225,8 +239,10 @@ class Machines(QObject):
                     self._looks[name] = Look(check, datetime.now(UTC))
                     self._marks[name] = check.mark
         finally:
-            self._checking.pop(name, None)
-            self.checked.emit(name)
+            going = self._checking.get(name)
+            if going is not None and going.environment is environment:
+                del self._checking[name]
+                self.checked.emit(name)
 
 
 def age(moment: datetime) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from dataclasses import replace
+
 from pytestqt.qtbot import QtBot
 
+from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.run import fold
 from kdeploy_gui.model.stage import Outcome
 from kdeploy_gui.ui.session import Session
@@ -64,3 +68,23 @@ def test_a_run_of_another_window_is_found(demo: Session, qtbot: QtBot) -> None:
     demo.runs.look()
 
     qtbot.waitUntil(lambda: demo.runs.state(run) is not None, timeout=10_000)
+
+
+def test_a_look_with_settings_of_before_is_given_up(session: Session, qtbot: QtBot) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        board = Environment(name="board", host="127.0.0.1", port=silent.getsockname()[1])
+        session.services.inventory.add(board)
+        session.machines.reload()
+        qtbot.waitUntil(lambda: session.machines.is_checking("board"))
+        session.services.inventory.update("board", replace(board, port=closed.getsockname()[1]))
+
+        session.machines.reload()
+        session.machines.check(["board"])
+
+        qtbot.waitUntil(lambda: session.machines.result("board") is not None, timeout=20_000)
+    found = session.machines.result("board")
+    assert found is not None
+    assert found.failure is not None
+    assert found.failure.code == "E-REFUSED"
+    assert not session.machines.is_checking("board")
