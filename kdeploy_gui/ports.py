@@ -13,7 +13,7 @@ from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.facts import Facts, FactsQuery
-from kdeploy_gui.model.files import Batch, FileState
+from kdeploy_gui.model.files import Batch, FileState, Restored
 from kdeploy_gui.model.history import FailureRecord, OutputChunk, RunCount, RunQuery, RunRecord, StageTime
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.instrument import Instrument
@@ -37,7 +37,15 @@ class Target(Protocol):
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
         """Bring all files of a batch, or none: staged, hashed there, owner and mode set, then renamed into place.
 
-        `progress` is told the bytes sent so far. Raises ContentChanged when other bytes arrived than were planned.
+        What was begun when the connection or the machine went down is finished or undone by the next survey with
+        `sweep`. `progress` is told the bytes sent so far. Raises ContentChanged when other bytes arrived than were
+        planned.
+        """
+
+    async def restore(self, run: int) -> Restored:
+        """Take back what that run placed, all of it or nothing; it must be the newest one of which a version is kept.
+
+        Raises TargetError E-ROLLBACK-NONE, E-ROLLBACK-NEWER or E-ROLLBACK-CHANGED where that cannot be done.
         """
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:

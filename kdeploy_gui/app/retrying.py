@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kdeploy_gui.app.plans import DeployOptions, Plans
 from kdeploy_gui.errors import LocalError, PlanError
+from kdeploy_gui.model.environment import Lab
 from kdeploy_gui.model.plan import Plan, PlanSource
 from kdeploy_gui.model.run import RunState, fold
 from kdeploy_gui.model.stage import Status
@@ -43,6 +44,30 @@ def replanned(plans: Plans, history: EventLog, run: int, environments: Sequence[
     if planned.plan is None:
         raise PlanError("E-RETRY-PLAN", "\n".join(map(str, planned.problems)), run=str(run))
     return Replanned(planned.plan, source)
+
+
+def takes_back(lab: Lab, history: EventLog, run: int, environments: Sequence[str] = ()) -> Plan:
+    """A plan that takes back what a run placed, where it was sent to or in the named environments.
+
+    Raises LocalError E-RUN-UNKNOWN, E-ROLLBACK-RUNS, and PlanError E-LAB-UNKNOWN.
+    """
+    state = fold(history.events(run))
+    unknown = [name for name in environments if name not in state.environments]
+    if unknown or not state.environments:
+        raise LocalError(
+            "E-RUN-UNKNOWN", f"run {run} has no environment {', '.join(unknown) or 'at all'}", run=str(run)
+        )
+    if state.outcome is None:
+        raise LocalError("E-ROLLBACK-RUNS", f"run {run} goes on", run=str(run))
+    names = tuple(environments) or tuple(each.name for each in state.environments.values() if each.files.sent)
+    if not names:
+        raise LocalError("E-RETRY-NOTHING", f"run {run} changed no file", run=str(run))
+    found = [lab.get(name) for name in names]
+    gone = [name for name, each in zip(names, found, strict=True) if each is None]
+    if gone:
+        raise PlanError("E-LAB-UNKNOWN", f"{', '.join(gone)} is not in the lab file any more")
+    chosen = tuple(each for each in found if each is not None)
+    return Plan(name=f"rollback of run {run}", environments=chosen, takes_back=run)
 
 
 def incomplete(state: RunState) -> tuple[str, ...]:

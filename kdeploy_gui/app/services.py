@@ -15,7 +15,7 @@ from kdeploy_gui.app.drafts import Drafts
 from kdeploy_gui.app.home import Home
 from kdeploy_gui.app.inventory import Inventory
 from kdeploy_gui.app.plans import Plans
-from kdeploy_gui.app.retrying import replanned
+from kdeploy_gui.app.retrying import replanned, takes_back
 from kdeploy_gui.artifacts.content import LocalContent
 from kdeploy_gui.clock import SystemClock
 from kdeploy_gui.credentials import Credentials
@@ -110,6 +110,13 @@ class Services:
         """
         planned = replanned(self.plans, self.history, run, environments)
         return self.submit(planned.plan, planned.source)
+
+    def rollback(self, run: int, environments: Sequence[str] = ()) -> int:
+        """Take back what a run placed, everywhere or in these environments, as a new run.
+
+        Raises LocalError E-RUN-UNKNOWN, E-ROLLBACK-RUNS, E-RETRY-NOTHING, and PlanError E-LAB-UNKNOWN.
+        """
+        return self.submit(takes_back(self.inventory.read().lab, self.history, run, environments))
 
     def preview(self, plan: Plan, environment: Environment) -> Future[EnvironmentPreview]:
         """What a run would do to one environment; changes nothing. Cancelling the future ends it."""

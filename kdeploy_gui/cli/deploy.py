@@ -1,4 +1,4 @@
-"""`kdeploy deploy`, `kdeploy retry` and `kdeploy cancel`."""
+"""`kdeploy deploy`, `retry`, `rollback` and `cancel`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kdeploy_gui.cli.progress import Announcement, choose_display
 from kdeploy_gui.cli.session import events_of, services
 from kdeploy_gui.errors import LocalError
 from kdeploy_gui.model.run import RunState, fold
+from kdeploy_gui.model.stage import Outcome
 from kdeploy_gui.model.visible import visible
 
 if TYPE_CHECKING:
@@ -126,6 +127,22 @@ def retry(output: Output, /, run: int, environments: tuple[str, ...]) -> int:
     with services(output) as opened:
         events_of(opened, run)
         return exit_status(_show_run(output, opened, lambda: opened.retry(run, environments)))
+
+
+@click.command()
+@click.argument("run", type=click.IntRange(min=1))
+@click.option("--env", "environments", multiple=True, metavar="NAME", help="Only this environment; may be repeated.")
+@command_options(on_interrupt=EXIT_CANCELLED)
+def rollback(output: Output, /, run: int, environments: tuple[str, ...]) -> int:
+    """Put back the version that a run replaced, as a new run: in every environment it changed, or in those named.
+
+    It must be the newest run there, and nobody may have changed its files since. The environments are not READY
+    afterwards. Exit status 0: taken back everywhere; 1: not everywhere; 5: cancelled.
+    """
+    with services(output) as opened:
+        events_of(opened, run)
+        state = _show_run(output, opened, lambda: opened.rollback(run, environments))
+    return 0 if state.outcome is Outcome.SUCCEEDED else exit_status(state)
 
 
 @click.command()

@@ -16,6 +16,7 @@ COMMANDS = {
     "deploy": ("kdeploy_gui.cli.deploy:deploy", "Deploy a plan."),
     "cancel": ("kdeploy_gui.cli.deploy:cancel", "Cancel a run and wait for its end."),
     "retry": ("kdeploy_gui.cli.deploy:retry", "Deploy again where a run did not complete."),
+    "rollback": ("kdeploy_gui.cli.deploy:rollback", "Put back the version that a run replaced."),
     "status": ("kdeploy_gui.cli.reading:status", "Show a run."),
     "history": ("kdeploy_gui.cli.reading:history", "List runs, newest first."),
     "logs": ("kdeploy_gui.cli.reading:logs", "Print the output of a run."),

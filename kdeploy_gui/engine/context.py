@@ -75,6 +75,7 @@ def manifest_entry(file: PlannedFile, facts: Facts, sha256: str) -> ManifestEntr
 class Context:
     """One environment of one run: set-up, what earlier stages found out, and the ways to speak.
 
+    Once `placing`, files on the machine may be those of this run.
     `boot_id` names the boot that all found out so far holds for; once `instrumented`, another boot no longer replaces
     it, and the validation says so.
     """
@@ -90,6 +91,7 @@ class Context:
     boot_id: str = ""
     instrumented: bool = False
     ready: bool = False
+    placing: bool = False
     instruments: dict[str, str] = field(default_factory=dict)
     _target: Target | None = None
 

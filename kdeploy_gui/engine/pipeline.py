@@ -7,19 +7,22 @@ import random
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.retry import wait_before
-from kdeploy_gui.engine.stages import STAGES
+from kdeploy_gui.engine.stages import STAGES, deploy
 from kdeploy_gui.errors import Cancelled, Category, Evidence, KdeployError, NetworkError, TargetError
 from kdeploy_gui.model.event import (
     Body,
     EnvironmentFinished,
     RetryScheduled,
+    RollbackDone,
     StageFinished,
     StageStarted,
 )
 from kdeploy_gui.model.failure import Failure, Place
+from kdeploy_gui.model.plan import Rollback
 from kdeploy_gui.model.stage import Stage, StageOutcome, Status
 from kdeploy_gui.ports import Remedies
 
@@ -171,6 +174,21 @@ class Pipeline:
         if wait is None:
             if isinstance(error, TargetError) and self._stage is not Stage.CONNECTING:
                 await context.drop_mark(f"run {context.run}: {error.message}")
-            raise StageFailed(failure) from error
+            raise StageFailed(await self._taken_back(failure)) from error
         self.emit(RetryScheduled(round(wait, 3), failure))
         return wait
+
+    async def _taken_back(self, failure: Failure) -> Failure:
+        """The failure, after what this run placed was taken back where its policy says so."""
+        context = self._context
+        if not context.placing or context.plan.policy.rollback is Rollback.NONE:
+            return failure
+        try:
+            async with asyncio.timeout(context.plan.policy.stage_timeout):
+                done = await deploy.take_back(context, context.run)
+        except (KdeployError, TimeoutError) as error:
+            because = str(error) or "it took too long"
+            self.emit(RollbackDone(context.run, because=because))
+            return replace(failure, on_target=f"{failure.on_target} Not taken back: {because}.".strip())
+        said = f"{len(done.restored)} files restored, {len(done.removed)} removed"
+        return replace(failure, on_target=f"The previous version is back: {said}.")

@@ -17,7 +17,7 @@ from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.facts import Disk, Facts, FactsQuery
-from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement
+from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, Restored
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey, randomart
 from kdeploy_gui.ports import Content, Target
 
@@ -33,8 +33,11 @@ class StoredFile:
 
 @dataclass
 class MemoryMachine:
-    """One machine's state. `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `execute`), the errors
-    that its next calls raise, None for a call that works; `replies` answers commands by their title.
+    """One machine's state.
+
+    `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `restore`, `execute`), the errors that its next
+    calls raise, None for a call that works; `replies` answers commands by their title; `kept` are the versions that
+    runs replaced: the run, what stood there before and what it placed.
     """
 
     facts: Facts = field(
@@ -58,6 +61,7 @@ class MemoryMachine:
     replies: dict[str, Completed] = field(default_factory=dict)
     latency: float = 0.0
     calls: list[str] = field(default_factory=list)
+    kept: list[tuple[int, dict[str, StoredFile | None], dict[str, StoredFile]]] = field(default_factory=list)
 
     async def enter(self, verb: str) -> None:
         """Count a call, take its time and raise what it was told to raise."""
@@ -113,7 +117,32 @@ class MemoryTarget:
         for entry in batch.attributes:
             stored = self._machine.files[entry.path]
             staged[entry.path] = replace(stored, mode=entry.mode, owner=self._owner(entry))
+        before = {path: self._machine.files.get(path) for path in staged}
         self._machine.files.update(staged)
+        if batch.keep:
+            placed = {path: self._machine.files[path] for path in staged}
+            self._machine.kept = [*self._machine.kept, (batch.run, before, placed)][-batch.keep :]
+
+    async def restore(self, run: int) -> Restored:
+        """See `Target.restore`."""
+        await self._machine.enter("restore")
+        if not self._machine.kept:
+            raise TargetError("E-ROLLBACK-NONE", "no previous version is kept on the machine", run=str(run))
+        newest, before, placed = self._machine.kept[-1]
+        if newest != run:
+            raise TargetError("E-ROLLBACK-NEWER", f"run {newest} came after run {run}", newer=str(newest))
+        if any(self._machine.files.get(path) != stored for path, stored in placed.items()):
+            raise TargetError("E-ROLLBACK-CHANGED", f"files were changed since run {run} placed them", run=str(run))
+        self._machine.kept.pop()
+        for path, stored in before.items():
+            if stored is None:
+                del self._machine.files[path]
+            else:
+                self._machine.files[path] = stored
+        return Restored(
+            restored=tuple(path for path, stored in before.items() if stored is not None),
+            removed=tuple(path for path, stored in before.items() if stored is None),
+        )
 
     def _stage(self, placement: Placement) -> StoredFile:
         entry = placement.entry

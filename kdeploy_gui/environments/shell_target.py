@@ -16,16 +16,19 @@ from kdeploy_gui.environments import tar_stream
 from kdeploy_gui.errors import ContentChanged, Evidence, KdeployError, TargetBusy, TargetError
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.facts import Disk, Facts, FactsQuery
-from kdeploy_gui.model.files import Batch, FileKind, FileState
+from kdeploy_gui.model.files import Batch, FileKind, FileState, Restored
 from kdeploy_gui.ports import Content
 
 NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln", "df", "date", "id", "uname", "sync")
 """Commands without which nothing can be deployed; busybox has all of them."""
 
 CLEAN = "The previous version is intact; temporary files were removed."
+UNTOUCHED = "Unchanged by the rollback."
 UNKNOWN = "Not known: it is verified at the next contact."
 LOCKED = 75
 """Exit status of the scripts when another deployment holds the lock (EX_TEMPFAIL)."""
+STUCK = 76
+"""Exit status of a sweep that can neither finish nor undo what was being committed (EX_PROTOCOL)."""
 LOCK_REFUSED = 74
 """Exit status when the lock file cannot be opened (EX_IOERR)."""
 
@@ -103,8 +106,15 @@ class ShellTarget:
         """See `Target.survey`."""
         listing = "".join(f"{path}\n" for path in paths).encode()
         mode = "sweep" if sweep else "look"
-        done = await self._shell.run(resources.text("remote/survey.sh"), (mode, self._owner), _once(listing))
+        done = await self._shell.run(_script("survey"), (mode, self._owner), _once(listing))
         _refuse_locked(done)
+        if done.status == STUCK:
+            raise TargetError(
+                "E-JOURNAL",
+                "an interrupted deployment can be neither finished nor undone",
+                on_target="Mixed: the previous files are kept in folders named .kdeploy-*.part.",
+                evidence=_evidence("survey", done),
+            )
         if done.status != 0:
             raise TargetError(
                 "E-COMMAND", "looking at the files failed", evidence=_evidence("survey", done), title="looking at files"
@@ -133,10 +143,24 @@ class ShellTarget:
         places = tar_stream.folders(batch)
         head = "".join(f"{line}\n" for line in (str(len(places)), *places)).encode()
         source = self._stream(head, batch, token, progress)
-        done = await self._shell.run(resources.text("remote/place.sh"), (token, self._owner), source, gentle=True)
+        arguments = (token, self._owner, str(batch.keep))
+        done = await self._shell.run(_script("place"), arguments, source, gentle=True)
         _refuse_locked(done)
         if done.status != 0:
-            raise _refused(done, batch)
+            raise _refused(done, tar_stream.folders(batch))
+
+    async def restore(self, run: int) -> Restored:
+        """See `Target.restore`."""
+        token = f".kdeploy-{run}-{secrets.token_hex(16)}.part"
+        done = await self._shell.run(_script("restore"), (token, self._owner, str(run)), gentle=True)
+        _refuse_locked(done)
+        if done.status != 0:
+            raise _not_restored(done, run)
+        said = [line.partition("\t") for line in done.text.splitlines()]
+        return Restored(
+            restored=tuple(dict.fromkeys(path for word, _, path in said if word == "restored")),
+            removed=tuple(path for word, _, path in said if word == "removed"),
+        )
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
         """See `Target.execute`."""
@@ -170,6 +194,11 @@ class ShellTarget:
             progress(min(sent, batch.size))
 
 
+def _script(name: str) -> str:
+    """A script that works on sets of files, with the functions it stands on."""
+    return resources.text("remote/transaction.sh") + resources.text(f"remote/{name}.sh")
+
+
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
@@ -193,7 +222,23 @@ def _refuse_locked(done: Completed) -> None:
         )
 
 
-def _refused(done: Completed, batch: Batch) -> KdeployError:
+def _not_restored(done: Completed, run: int) -> KdeployError:
+    said = "; ".join(done.error_text.splitlines()[:3])
+    match done.status:
+        case 20:
+            return TargetError(
+                "E-ROLLBACK-NONE", "no previous version is kept on the machine", on_target=UNTOUCHED, run=str(run)
+            )
+        case 21:
+            message = f"run {said} came after run {run} and must be taken back first"
+            return TargetError("E-ROLLBACK-NEWER", message, on_target=UNTOUCHED, newer=said)
+        case 22:
+            message = f"files were changed since run {run} placed them: {said}"
+            return TargetError("E-ROLLBACK-CHANGED", message, on_target=UNTOUCHED, run=str(run))
+    return _refused(done, ())
+
+
+def _refused(done: Completed, folders: Sequence[str]) -> KdeployError:
     evidence = _evidence("place files", done)
     if done.status == 12:
         return ContentChanged(
@@ -210,18 +255,17 @@ def _refused(done: Completed, batch: Batch) -> KdeployError:
     for phrase, code, meaning in _SAID:
         if phrase in done.error_text:
             line = next(each for each in done.error_text.splitlines() if phrase in each)
-            place = _folder_in(line, batch)
+            place = _folder_in(line, folders)
             return TargetError(code, f"{meaning}: {line}", path=place, on_target=on_target, evidence=evidence)
     last = done.error_text.splitlines()[-1] if done.error_text else f"exit status {done.status}"
-    place = _folder_in(last, batch)
+    place = _folder_in(last, folders)
     return TargetError("E-COMMAND", last, path=place, on_target=on_target, evidence=evidence, title="placing files")
 
 
-def _folder_in(line: str, batch: Batch) -> str:
-    """The folder of the batch that a message is about, the first one where it names none."""
-    places = tar_stream.folders(batch)
-    named = [each for each in places if each in line or each.lstrip("/") in line]
-    return max(named, key=len) if named else places[0]
+def _folder_in(line: str, folders: Sequence[str]) -> str:
+    """The folder that a message is about, the first one where it names none."""
+    named = [each for each in folders if each in line or each.lstrip("/") in line]
+    return max(named, key=len, default=next(iter(folders), ""))
 
 
 def parse_facts(done: Completed, now: float) -> Facts:

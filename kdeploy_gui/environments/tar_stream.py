@@ -81,6 +81,7 @@ def _lists(batch: Batch, token: str) -> dict[str, list[str]]:
             f"{home.rstrip('/')}/{token}/old\t{each.entry.path}" for home, each in zip(homes, by_folder, strict=True)
         ],
         "commit": [f"{home}\t{staged(each.entry, token)}" for home, each in zip(homes, by_folder, strict=True)],
+        "placed": [f"{each.entry.sha256}  {each.entry.path}" for each in batch.send],
         "fix": sorted(f"{_attributes(each)}\t{each.path}" for each in batch.attributes),
     }
 

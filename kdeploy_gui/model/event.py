@@ -133,6 +133,16 @@ class StageFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class RollbackDone:
+    """What run `of` placed was taken back, or, with `because`, could not be: files restored and files removed."""
+
+    of: int
+    restored: int = 0
+    removed: int = 0
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadinessChanged:
     """The environment's READY mark was set or dropped."""
 
@@ -203,6 +213,7 @@ Body = (
     | RetryScheduled
     | OutputAppended
     | StageFinished
+    | RollbackDone
     | ReadinessChanged
     | EnvironmentFinished
     | RunFinished

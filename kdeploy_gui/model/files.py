@@ -81,13 +81,25 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one deployment changes on one target: files to send, and files whose mode or owner alone is wrong."""
+    """What one deployment changes on one target: files to send, and files whose mode or owner alone is wrong.
+
+    `keep`: how many replaced versions stay on the target for a rollback.
+    """
 
     run: int
     send: tuple[Placement, ...] = ()
     attributes: tuple[ManifestEntry, ...] = ()
+    keep: int = 0
 
     @property
     def size(self) -> int:
         """Bytes to send."""
         return sum(each.entry.size for each in self.send)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Paths that have their previous version again, and paths that are gone again because nothing stood there."""
+
+    restored: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()

@@ -173,7 +173,10 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A checked plan: environments chosen, files listed in dependency order. Submitting it starts a run."""
+    """A checked plan: environments chosen, files listed in dependency order. Submitting it starts a run.
+
+    With `takes_back` it deploys nothing: it takes back what the run of that number placed.
+    """
 
     name: str
     environments: tuple[Environment, ...]
@@ -182,3 +185,4 @@ class Plan:
     instrumentation: Instrumentation = field(default_factory=Instrumentation)
     validation: Validation = field(default_factory=Validation)
     policy: Policy = field(default_factory=Policy)
+    takes_back: int = 0

@@ -2,10 +2,6 @@
 # lines of sha256sum. With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes.
 # $2: who sweeps. Of one such owner only one deployment is ever alive, so that an older one of his is an orphan whose
 # connection died unnoticed: it is ended.
-LC_ALL=C
-export LC_ALL
-state=${HOME:-}/.cache/kdeploy
-
 end_orphans() {
     for record in "$state"/.kdeploy-*.staging; do
         [ -f "$record" ] || continue
@@ -23,31 +19,48 @@ end_orphans() {
     done
 }
 
+# Finish what was being committed, remove what was only staged.
 # $1 = busy: leave alone what a running deployment works with (needed where flock cannot keep it out).
-remove_leftovers() {
+clear_up() {
+    umask 077
     for record in "$state"/.kdeploy-*.staging; do
         [ -f "$record" ] || continue
-        left=
-        while IFS= read -r folder; do
-            case $folder in
-                pid:*) [ "$1" != busy ] || [ ! -d "/proc/${folder#pid:}" ] || continue 2 ;;
-                */.kdeploy-*.part) rm -rf -- "$folder" || left=yes ;;
+        token=${record##*/}
+        token=${token%.staging}
+        owner=
+        list=
+        while IFS= read -r line; do
+            case $line in
+                pid:*) [ "$1" != busy ] || [ ! -d "/proc/${line#pid:}" ] || continue 2 ;;
+                by:*) owner=${line#by:} ;;
+                */"$token") list="$list${line%/"$token"}
+" ;;
             esac
         done < "$record"
-        [ -n "$left" ] || rm -f -- "$record"
+        use_folders "$list"
+        if [ -f "$control/committing" ]; then
+            finish
+            [ $? -ne 2 ] || exit 76
+        fi
+        forget
     done
 }
 
-if [ "$1" = sweep ] && [ -w "$state" ]; then
+find_state_quietly() {
+    state=${HOME:-}/.cache/kdeploy
+    [ -n "${HOME:-}" ] && [ -w "$state" ]
+}
+
+if [ "$1" = sweep ] && find_state_quietly; then
     end_orphans "$2"
     if command -v flock > /dev/null 2>&1; then
         (: >> "$state/lock") 2>/dev/null || exit 74
         (
             flock -n 9 || exit 75
-            remove_leftovers alone
+            clear_up alone
         ) 9>> "$state/lock" || exit $?
     else
-        remove_leftovers busy
+        clear_up busy
     fi
 fi
 

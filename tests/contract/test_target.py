@@ -401,3 +401,59 @@ async def test_modes_return_when_the_set_cannot_be_completed(peer: Peer, tmp_pat
         await peer.target.place(Batch(1, (blocked,), (entry,)), ignore)
     assert peer.look(f"{peer.root}/a/mode") == (b"same", 0o600)
     assert peer.leftovers() == []
+
+
+async def test_the_newest_version_is_taken_back_as_a_whole(peer: Peer, tmp_path: Path) -> None:
+    old, fresh, mode = (f"{peer.root}/{name}" for name in ("a b/-old\\", "c/fresh", "c/mode"))
+    peer.plant(old, b"first", 0o640)
+    peer.plant(mode, b"same", 0o600)
+    entry = placement(tmp_path, mode, b"same", 0o755).entry
+    items = (placement(tmp_path, old, b"second", 0o755), placement(tmp_path, fresh, b"new"))
+    await peer.target.place(Batch(5, items, (entry,), keep=2), ignore)
+    assert peer.look(old) == (b"second", 0o755)
+
+    done = await peer.target.restore(5)
+
+    assert (set(done.restored), done.removed) == ({old, mode}, (fresh,))
+    assert (peer.look(old), peer.look(mode)) == ((b"first", 0o640), (b"same", 0o600))
+    assert (await peer.target.survey([fresh]))[fresh].kind is FileKind.MISSING
+    assert peer.leftovers() == []
+    with pytest.raises(TargetError) as caught:
+        await peer.target.restore(5)
+    assert caught.value.code == "E-ROLLBACK-NONE"
+
+
+async def test_versions_are_taken_back_newest_first_and_only_so_many_are_kept(peer: Peer, tmp_path: Path) -> None:
+    path = f"{peer.root}/file"
+    peer.plant(path, b"0", 0o644)
+    for run in (1, 2, 3):
+        await peer.target.place(Batch(run, (placement(tmp_path, path, str(run).encode()),), keep=2), ignore)
+    with pytest.raises(TargetError) as caught:
+        await peer.target.restore(2)
+    assert (caught.value.code, caught.value.details["newer"]) == ("E-ROLLBACK-NEWER", "3")
+    await peer.target.restore(3)
+    assert peer.look(path)[0] == b"2"
+    await peer.target.restore(2)
+    assert peer.look(path)[0] == b"1"
+    with pytest.raises(TargetError) as caught:
+        await peer.target.restore(1)
+    assert caught.value.code == "E-ROLLBACK-NONE"
+
+
+async def test_nothing_is_taken_back_over_a_change_by_somebody_else(peer: Peer, tmp_path: Path) -> None:
+    path = f"{peer.root}/file"
+    peer.plant(path, b"old", 0o644)
+    await peer.target.place(Batch(1, (placement(tmp_path, path, b"new"),), keep=1), ignore)
+    peer.plant(path, b"mine", 0o600)
+    with pytest.raises(TargetError) as caught:
+        await peer.target.restore(1)
+    assert caught.value.code == "E-ROLLBACK-CHANGED"
+    assert peer.look(path) == (b"mine", 0o600)
+    assert peer.leftovers() == []
+
+
+async def test_no_version_is_kept_unless_asked_for(peer: Peer, tmp_path: Path) -> None:
+    await peer.target.place(Batch(1, (placement(tmp_path, f"{peer.root}/file", b"new"),)), ignore)
+    with pytest.raises(TargetError) as caught:
+        await peer.target.restore(1)
+    assert caught.value.code == "E-ROLLBACK-NONE"

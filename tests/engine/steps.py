@@ -14,7 +14,7 @@ from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.facts import Facts, FactsQuery
-from kdeploy_gui.model.files import Batch, FileState
+from kdeploy_gui.model.files import Batch, FileState, Restored
 from kdeploy_gui.model.history import FailureRecord, RunCount, RunQuery, RunRecord, StageTime
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.plan import Dependency, Instrumentation, Plan, PlanSource, SourceFile, Want
@@ -55,6 +55,10 @@ class HookedTarget:
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
         await self._hook(self._name, "place")
         await self._inner.place(batch, progress)
+
+    async def restore(self, run: int) -> Restored:
+        await self._hook(self._name, "restore")
+        return await self._inner.restore(run)
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
         await self._hook(self._name, command.title)

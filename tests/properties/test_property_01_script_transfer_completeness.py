@@ -190,6 +190,7 @@ class AnswerLost:
         self._meddler = meddler
         self.facts = target.facts
         self.survey = target.survey
+        self.restore = target.restore
         self.execute = target.execute
         self.close = target.close
 

@@ -61,6 +61,7 @@ class _Tampered:
         self._owner = owner
         self.facts = target.facts
         self.place = target.place
+        self.restore = target.restore
         self.execute = target.execute
         self.close = target.close
 

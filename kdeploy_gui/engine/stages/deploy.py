@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.errors import PlanError, TargetError
-from kdeploy_gui.model.event import FileDone
-from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, same_owner
+from kdeploy_gui.model.event import FileDone, RollbackDone
+from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, Restored, same_owner
 
 UNCHANGED = "Unchanged: nothing was sent."
 _REFUSED = {
@@ -19,14 +20,17 @@ _REFUSED = {
 
 
 async def run(context: Context) -> None:
-    """Bring the plan's files onto the target."""
+    """Bring the plan's files onto the target, or take back those of the run that it names."""
+    if context.plan.takes_back:
+        await take_back(context, context.plan.takes_back)
+        return
     target = await context.target()
     placements = context.placements()
     refuse_duplicates(placements)
     states = await target.survey([each.entry.path for each in placements], sweep=True)
     for state in states.values():
         refuse(state)
-    batch = changes(context.run, placements, states)
+    batch = replace(changes(context.run, placements, states), keep=context.plan.policy.keep_versions)
     changed = {each.entry.path for each in batch.send} | {each.path for each in batch.attributes}
     for placement in placements:
         if placement.entry.path not in changed:
@@ -43,11 +47,22 @@ async def run(context: Context) -> None:
             reported = sent
             context.progress(sent, batch.size, "bytes")
 
+    context.placing = True
     await target.place(batch, progress)
     for placement in batch.send:
         context.emit(FileDone(placement.entry.path, "sent", placement.entry.size, placement.entry.sha256))
     for entry in batch.attributes:
         context.emit(FileDone(entry.path, "mode", 0, entry.sha256))
+
+
+async def take_back(context: Context, run: int) -> Restored:
+    """Put back what the files of a run replaced. Raises TargetError where that cannot be done; nothing changed then."""
+    target = await context.target()
+    await target.survey((), sweep=True)
+    await context.drop_mark(f"run {context.run} takes back what run {run} placed")
+    done = await target.restore(run)
+    context.emit(RollbackDone(run, len(done.restored), len(done.removed)))
+    return done
 
 
 def changes(run: int, placements: tuple[Placement, ...], states: Mapping[str, FileState]) -> Batch:

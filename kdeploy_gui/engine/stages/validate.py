@@ -10,6 +10,9 @@ from kdeploy_gui.errors import ReadinessError
 async def run(context: Context) -> None:
     """Look at the machine again and mark it READY. Raises ReadinessError that names every failed check."""
     target = await context.target()
+    if context.plan.takes_back:
+        await context.mark(False, f"run {context.plan.takes_back} was taken back by run {context.run}")
+        return
     manifest = context.manifest()
     facts = await target.facts(context.query)
     states = await target.survey([each.path for each in manifest])

@@ -18,6 +18,7 @@ from kdeploy_gui.model.event import (
     OutputAppended,
     ReadinessChanged,
     RetryScheduled,
+    RollbackDone,
     RunFinished,
     RunStarted,
     RunSubmitted,
@@ -133,6 +134,9 @@ def _of_stage(body: Body) -> str:
             return f"{instrument} ({wanted}): {states}{f'. {note}' if note else ''}"
         case CheckDone(check, ok, value, limit):
             return f"Check {check.replace('_', ' ')} {'passed' if ok else 'failed'}: {value} ({limit})"
+        case RollbackDone(of, restored, removed, because):
+            done = f"{restored} files restored, {removed} removed"
+            return f"Run {of} was not taken back: {because}" if because else f"Run {of} was taken back: {done}"
         case ReadinessChanged(ready, because):
             return f"{'READY' if ready else 'Not READY'}: {because}"
         case StageFinished(outcome, seconds):
@@ -164,7 +168,12 @@ def _level(body: Body) -> Level:
             return Level.PROBLEM if required else Level.ATTENTION
         case InstrumentState(wanted="required", on="no" | "unknown"):
             return Level.PROBLEM
-        case ReadinessChanged(ready=False) | FactFound(name="rebooted") | StageFinished(StageOutcome.CANCELLED):
+        case (
+            RollbackDone()
+            | ReadinessChanged(ready=False)
+            | FactFound(name="rebooted")
+            | StageFinished(StageOutcome.CANCELLED)
+        ):
             return Level.ATTENTION
         case _:
             return Level.PLAIN
