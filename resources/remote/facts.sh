@@ -1,5 +1,6 @@
 # Facts about this machine, one `key<TAB>value` a line. Changes nothing.
 # $1: number of commands to look up; then the commands; then paths whose file system is measured.
+# stdin: `program<TAB>PATH` whether that can be executed, `folder<TAB>PATH` what the way to it is like.
 LC_ALL=C
 export LC_ALL
 
@@ -17,7 +18,14 @@ say uptime "$(line_of /proc/uptime)"
 say uid "$(id -u)"
 say user "$(id -un)"
 say group "$(id -gn)"
+say gid "$(id -g)"
 say home "$HOME"
+say userland "$(printf '%s' $(od -An -v -tx1 -N52 /bin/sh 2>/dev/null || hexdump -v -n 52 -e '1/1 " %02x"' /bin/sh 2>/dev/null))"
+for file in /lib/ld-* /lib/ld64* /lib/ld.so.* /lib32/ld-* /lib64/ld-* /lib64/ld64* /libx32/ld-* /system/bin/linker*; do
+    case $file in
+        *.so.* | *linker*) [ ! -x "$file" ] || say loader "$file" ;;
+    esac
+done
 
 for file in /etc/os-release /usr/lib/os-release; do
     [ -r "$file" ] || continue
@@ -67,3 +75,65 @@ for path do
     say disk "$path	$(df -Pk -- "$place" 2>/dev/null | tail -n 1)"
     say inodes "$path	$(df -Pi -- "$place" 2>/dev/null | tail -n 1)"
 done
+
+tab='	'
+nearest=
+newline='
+'
+
+# Every step of the way to $1, as arguments of stat.
+steps() {
+    step=$1
+    ways=
+    while [ -n "$step" ]; do
+        ways=$step$newline$ways
+        step=${step%/*}
+    done
+    IFS=$newline
+    set -f
+    # shellcheck disable=SC2086 # one path a line
+    stat -c 's	%f	%u	%g	%n' -- / $ways 2>/dev/null
+    set +f
+    IFS=$standard
+}
+
+standard=$IFS
+while IFS=$tab read -r kind path; do
+    place=$path
+    case $place in
+        "~" | "~/"*) place=$HOME${place#"~"} ;;
+    esac
+    if [ "$kind" = program ]; then
+        if [ ! -f "$place" ]; then
+            say program "$path	missing"
+        elif [ -x "$place" ]; then
+            say program "$path	executable"
+        else
+            say program "$path	not executable"
+        fi
+        continue
+    fi
+    say folder "$place"
+    steps "$place"
+    while [ -n "$place" ] && [ ! -d "$place" ]; do place=${place%/*}; done
+    place=${place:-/}
+    real=$(cd -P -- "$place" 2>/dev/null && pwd -P) || continue
+    say real "$place	$real"
+    [ "$real" = "$place" ] || steps "$real"
+    case $newline$nearest in
+        *"$newline$real$newline"*) ;;
+        *)
+            nearest=$nearest$real$newline
+            say space "$real	$(df -Pk -- "$real" 2>/dev/null | tail -n 1)"
+            say nodes "$real	$(df -Pi -- "$real" 2>/dev/null | tail -n 1)"
+            ;;
+    esac
+done
+if [ -n "$nearest" ]; then
+    while read -r _ path _ options _; do
+        case ,$options, in *,ro,*) flags=ro ;; *) flags=rw ;; esac
+        case ,$options, in *,noexec,*) flags=$flags,noexec ;; esac
+        say mount "$flags	$path"
+    done < /proc/mounts
+fi
+exit 0

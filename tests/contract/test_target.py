@@ -56,6 +56,9 @@ class FolderContent:
     def digest(self, source: object, stop: object = None) -> str:
         raise NotImplementedError(source)
 
+    def requirement(self, source: object) -> None:
+        raise NotImplementedError(source)
+
     def read(self, path: str) -> Iterator[bytes]:
         self.before_read()
         try:

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from kdeploy_gui.environments.shell_target import NEEDED, ShellTarget, parse_facts, parse_survey
+from kdeploy_gui.environments.shell_facts import parse_facts
+from kdeploy_gui.environments.shell_target import NEEDED, ShellTarget, parse_survey
 from kdeploy_gui.errors import Category, ContentChanged, KdeployError, TargetBusy, TargetError
 from kdeploy_gui.model.command import Completed
 from kdeploy_gui.model.facts import FactsQuery

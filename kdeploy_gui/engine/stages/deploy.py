@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from kdeploy_gui.engine.context import Context
+from kdeploy_gui.engine.gate import refusals
 from kdeploy_gui.errors import PlanError, TargetError
 from kdeploy_gui.model.event import FileDone
 from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, same_owner
@@ -26,6 +27,8 @@ async def run(context: Context) -> None:
     states = await target.survey([each.entry.path for each in placements], sweep=True)
     for state in states.values():
         refuse(state)
+    facts = await target.facts(context.query)
+    context.refuse(refusals(context.arrivals(), facts, context.environment.roots, states=states))
     batch = changes(context.run, placements, states)
     changed = {each.entry.path for each in batch.send} | {each.path for each in batch.attributes}
     for placement in placements:

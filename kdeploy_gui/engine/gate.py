@@ -1,0 +1,66 @@
+"""The gate before the first byte: what cannot work on a machine is refused while nothing is changed there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from posixpath import dirname
+
+from kdeploy_gui.engine.gate_places import place_refusals, space_refusals
+from kdeploy_gui.engine.gate_programs import program_refusals
+from kdeploy_gui.errors import KdeployError
+from kdeploy_gui.model.event import CheckDone
+from kdeploy_gui.model.facts import Facts
+from kdeploy_gui.model.files import FileState
+from kdeploy_gui.model.plan import ArtifactType, PlannedFile
+from kdeploy_gui.model.requirement import Arrival, Program, Requirement, Script
+
+RUN = (ArtifactType.SCRIPT, ArtifactType.BINARY)
+"""Artifacts that are looked into: what is declared as config or data is never run."""
+
+
+def refusals(
+    arrivals: Sequence[Arrival],
+    facts: Facts,
+    roots: Sequence[str] = (),
+    *,
+    states: Mapping[str, FileState] | None = None,
+    complete: bool = True,
+) -> tuple[KdeployError, ...]:
+    """Everything that cannot work, programs before places; each with `needed` and `found` among its details.
+
+    Without `states` it is not known what stands there, so that room is not looked at. A machine that is not `complete`
+    gets packages first, so that interpreters may still come.
+    """
+    found = [*program_refusals(arrivals, facts, complete=complete), *place_refusals(arrivals, facts, roots)]
+    if states is not None:
+        sent = [each.entry for each in arrivals if states[each.entry.path].sha256 != each.entry.sha256]
+        found.extend(space_refusals(sent, facts))
+    return tuple(found)
+
+
+def first_of(found: Sequence[KdeployError]) -> KdeployError:
+    """The first refusal, which also tells how many more there are."""
+    error, more = found[0], found[1:]
+    if more:
+        codes = ", ".join(dict.fromkeys(each.code for each in more))
+        error.message = f"{error.message} (and {len(more)} more: {codes})"
+    return error
+
+
+def checks_of(found: Sequence[KdeployError]) -> Iterator[CheckDone]:
+    """Refusals as failed checks."""
+    for each in found:
+        check = f"{each.code.removeprefix('E-').lower()} {each.path}"
+        yield CheckDone(check, False, each.details["found"], each.details["needed"])
+
+
+def asked_of(files: Sequence[PlannedFile], requirements: Mapping[str, Requirement]) -> tuple[tuple[str, ...], ...]:
+    """Tools, programs and folders that facts must tell about for these files."""
+    needs = [requirements.get(each.source.path) for each in files]
+    scripts = [each for each in needs if isinstance(each, Script)]
+    loaders = [each.loader for each in needs if isinstance(each, Program) and each.loader]
+    return (
+        tuple(dict.fromkeys(each.tool for each in scripts if each.tool)),
+        tuple(dict.fromkeys((*(each.interpreter for each in scripts), *loaders))),
+        tuple(dict.fromkeys(dirname(each.target) for each in files)),
+    )
