@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from kdeploy_gui.engine.gate import RUN, asked_of, checks_of, first_of
+from kdeploy_gui.engine.gate import RUN, checks_of, first_of, query_of
 from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, FactFound, OutputAppended, ReadinessChanged, StageProgress
@@ -86,10 +86,10 @@ async def _once(known: dict[str, asyncio.Task[T]], path: str, work: Callable[[],
 
 def facts_query(plan: Plan, requirements: Mapping[str, Requirement]) -> FactsQuery:
     """What a plan needs to know about a machine."""
-    tools, programs, folders = asked_of(plan.files, requirements)
+    query = query_of(plan.files, requirements)
     named = [each.tool for each in plan.dependencies if each.tool]
     limits = plan.validation
-    return FactsQuery((*named, *limits.tools, *tools), tuple(limits.disk), programs, folders)
+    return replace(query, tools=(*named, *limits.tools, *query.tools), paths=tuple(limits.disk))
 
 
 def manifest_entry(file: PlannedFile, facts: Facts, sha256: str) -> ManifestEntry:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from posixpath import dirname
+from typing import TypeVar
 
-from kdeploy_gui.engine.gate_places import place_refusals, space_refusals
-from kdeploy_gui.engine.gate_programs import program_refusals
+from kdeploy_gui.engine.gate_places import ROOM, place_refusals, room_refusals
+from kdeploy_gui.engine.gate_programs import MODULE_OPTIONS, NARROW_OPTIONS, program_refusals
 from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.model.event import CheckDone
-from kdeploy_gui.model.facts import Facts
+from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import FileState
 from kdeploy_gui.model.plan import ArtifactType, PlannedFile
-from kdeploy_gui.model.requirement import Arrival, Program, Requirement, Script
+from kdeploy_gui.model.requirement import Arrival, Module, Program, Requirement, Script
 
+T = TypeVar("T")
 RUN = (ArtifactType.SCRIPT, ArtifactType.BINARY)
 """Artifacts that are looked into: what is declared as config or data is never run."""
 
@@ -34,7 +36,7 @@ def refusals(
     found = [*program_refusals(arrivals, facts, complete=complete), *place_refusals(arrivals, facts, roots)]
     if states is not None:
         sent = [each.entry for each in arrivals if states[each.entry.path].sha256 != each.entry.sha256]
-        found.extend(space_refusals(sent, facts))
+        found.extend(room_refusals(sent, facts))
     return tuple(found)
 
 
@@ -47,6 +49,18 @@ def first_of(found: Sequence[KdeployError]) -> KdeployError:
     return error
 
 
+def refused_by(path: str, found: Mapping[str, T]) -> T | None:
+    """Of refusals by path, the one that is about a file or a folder on the way to it."""
+    while path not in found and path != "/":
+        path = dirname(path)
+    return found.get(path)
+
+
+def about_files(found: Sequence[KdeployError]) -> tuple[KdeployError, ...]:
+    """Refusals that single files are to blame for, not all of them together."""
+    return tuple(each for each in found if each.code not in ROOM)
+
+
 def checks_of(found: Sequence[KdeployError]) -> Iterator[CheckDone]:
     """Refusals as failed checks."""
     for each in found:
@@ -54,13 +68,16 @@ def checks_of(found: Sequence[KdeployError]) -> Iterator[CheckDone]:
         yield CheckDone(check, False, each.details["found"], each.details["needed"])
 
 
-def asked_of(files: Sequence[PlannedFile], requirements: Mapping[str, Requirement]) -> tuple[tuple[str, ...], ...]:
-    """Tools, programs and folders that facts must tell about for these files."""
+def query_of(files: Sequence[PlannedFile], requirements: Mapping[str, Requirement]) -> FactsQuery:
+    """What facts must tell about for these files."""
     needs = [requirements.get(each.source.path) for each in files]
     scripts = [each for each in needs if isinstance(each, Script)]
     loaders = [each.loader for each in needs if isinstance(each, Program) and each.loader]
-    return (
-        tuple(dict.fromkeys(each.tool for each in scripts if each.tool)),
-        tuple(dict.fromkeys((*(each.interpreter for each in scripts), *loaders))),
-        tuple(dict.fromkeys(dirname(each.target) for each in files)),
+    narrow = any(isinstance(each, Program) and each.abi.bits == 32 for each in needs)
+    modules = any(isinstance(each, Module) for each in needs)
+    return FactsQuery(
+        tools=tuple(dict.fromkeys(each.tool for each in scripts if each.tool)),
+        programs=tuple(dict.fromkeys((*(each.interpreter for each in scripts), *loaders))),
+        folders=tuple(dict.fromkeys(dirname(each.target) for each in files)),
+        options=(*(NARROW_OPTIONS if narrow else ()), *(MODULE_OPTIONS if modules else ())),
     )

@@ -20,6 +20,8 @@ SYSTEM = ("/", "/usr", "/var")
 """Folders in which links of root are the system's own: /lib to usr/lib, /var/run to /run, /home to var/home."""
 COMPONENT, PATH = 255, 4095
 """Bytes of a name and of a path at most."""
+ROOM = ("E-NOSPC", "E-INODES")
+"""Codes of file systems that cannot take all files together."""
 EXECUTE, STICKY, GROUP_WRITES, OTHERS_WRITE = 0o111, 0o1000, 0o020, 0o002
 
 
@@ -40,7 +42,7 @@ def place_refusals(arrivals: Sequence[Arrival], facts: Facts, roots: Sequence[st
             yield from _noexec(folder, [each for each in arrivals if dirname(each.entry.path) == path])
 
 
-def space_refusals(sent: Sequence[ManifestEntry], facts: Facts) -> Iterator[TargetError]:
+def room_refusals(sent: Sequence[ManifestEntry], facts: Facts) -> Iterator[TargetError]:
     """File systems that cannot take what is sent; each is told once."""
     by_mount: dict[str, list[tuple[Folder, ManifestEntry]]] = {}
     for entry in sent:
@@ -53,7 +55,7 @@ def space_refusals(sent: Sequence[ManifestEntry], facts: Facts) -> Iterator[Targ
             message = f"{folder.path} cannot be written: {mount} is mounted read-only"
             yield _error("E-ROFS", message, folder.path, "a mount that can be written", f"{mount} read-only")
             continue
-        if folder.disk is None:
+        if folder.disk is None or not folder.disk.total_bytes:
             continue
         room = needed_room(sum(entry.size for _, entry in arriving))
         if folder.disk.free_bytes < room:
@@ -111,13 +113,14 @@ def _parent(parent: Parent, facts: Facts) -> Iterator[TargetError]:
     match parent.kind:
         case FileKind.SYMLINK:
             if parent.uid != 0 or dirname(path) not in SYSTEM:
-                message = f"{path} is a symbolic link of user {parent.uid}; deployments do not go through it"
+                message = f"{path} is a symbolic link of {_user(parent.uid)}; deployments do not go through it"
                 yield _error("E-SYMLINK", message, path, "a folder", "a symbolic link")
         case FileKind.FOLDER:
-            ours = f"owned by root or user {facts.uid}, written by nobody else"
-            found = f"owned by user {parent.uid}, mode {parent.mode:04o}"
+            owner = " or ".join(dict.fromkeys(("root", _user(facts.uid))))
+            ours = f"owned by {owner}, written by nobody else"
+            found = f"owned by {_user(parent.uid)}, mode {parent.mode:04o}"
             if parent.uid not in (0, facts.uid):
-                message = f"{path} belongs to user {parent.uid}, who could exchange what is deployed below it"
+                message = f"{path} belongs to {_user(parent.uid)}, who could exchange what is deployed below it"
                 yield _error("E-PARENT", message, path, ours, found)
             elif _others_write(parent, facts):
                 message = f"{path} has mode {parent.mode:04o}: others could exchange what is deployed below it"
@@ -125,6 +128,10 @@ def _parent(parent: Parent, facts: Facts) -> Iterator[TargetError]:
         case _:
             message = f"{path} is no folder, but one is needed there"
             yield _error("E-NOTDIR", message, path, "a folder", str(parent.kind))
+
+
+def _user(uid: int) -> str:
+    return f"user {uid}" if uid else "root"
 
 
 def _others_write(parent: Parent, facts: Facts) -> bool:

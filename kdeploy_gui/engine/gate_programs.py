@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename
 
 from kdeploy_gui.errors import ArtifactError
-from kdeploy_gui.model.abi import MIPS, Abi, modules_of, programs_of
+from kdeploy_gui.model.abi import ARM, I386, MIPS, RISCV, Abi, modules_of, programs_of
 from kdeploy_gui.model.facts import Facts, Presence
 from kdeploy_gui.model.requirement import Arrival, Broken, Module, Program, Script
 
 EXECUTE = 0o111
+MODULE_OPTIONS = ("SMP", "PREEMPT", "PREEMPT_BUILD", "PREEMPT_RT", "MODULE_UNLOAD", "MODVERSIONS")
+"""Options of a kernel that its vermagic is made of."""
+NARROW_OPTIONS = ("IA32_EMULATION", "COMPAT")
+"""Options without which a 64-bit kernel runs no 32-bit programs."""
+_NARROW = {("x86_64", I386): "IA32_EMULATION", ("aarch64", ARM): "COMPAT", ("riscv64", RISCV): "COMPAT"}
 _LIBRARIES = (("ld-musl", "musl"), ("ld-uClibc", "uClibc"), ("linker", "Android"), ("", "glibc"))
 
 
@@ -43,10 +48,21 @@ def _error(code: str, message: str, path: str, needed: str, found: str) -> Artif
 def _machine(path: str, abi: Abi, facts: Facts) -> ArtifactError | None:
     shapes, userland = programs_of(facts.machine), facts.userland
     other_order = userland is not None and abi.machine == userland.machine == MIPS and abi.little != userland.little
-    if shapes is None or (abi.shape in shapes and not other_order):
+    if shapes is None or abi.shape in {each.shape for each in facts.emulated}:
         return None
+    if abi.shape in shapes and not other_order:
+        return _narrow(path, abi, facts)
     found = userland.title if userland is not None and other_order else facts.machine
     return _error("E-ARCH", f"{path} is made for {abi.title}, the machine is {found}", path, abi.title, found)
+
+
+def _narrow(path: str, abi: Abi, facts: Facts) -> ArtifactError | None:
+    """A 32-bit program on a 64-bit kernel that is known to be built without the option for those."""
+    option = _NARROW.get((facts.machine, abi.machine), "")
+    if abi.bits == 64 or not option or facts.options is None or option in facts.options:
+        return None
+    found = f"{facts.machine} without CONFIG_{option}"
+    return _error("E-ARCH", f"{path} is made for {abi.title}, the kernel is {found}", path, abi.title, found)
 
 
 def _loader(path: str, program: Program, facts: Facts) -> ArtifactError | None:
@@ -55,9 +71,11 @@ def _loader(path: str, program: Program, facts: Facts) -> ArtifactError | None:
         return None
     userland, abi = facts.userland, program.abi
     if userland is not None and userland.differs(abi):
-        found = f"{facts.machine} with programs for {userland.title}"
-        message = f"{path} is made for {abi.title}, the machine is {found} and has no {program.loader}"
-        return _error("E-ARCH", message, path, abi.title, found)
+        message = (
+            f"{path} is made for {abi.title}, the programs of this {facts.machine} machine are for {userland.title} "
+            f"and {program.loader} is {presence}"
+        )
+        return _error("E-ARCH", message, path, abi.title, userland.title)
     there = ", ".join(f"{_library(each)} ({each})" for each in facts.loaders) or "no dynamic loader"
     message = (
         f"{path} is linked with {_library(program.loader)} and starts through {program.loader}, "
@@ -92,15 +110,23 @@ def _vermagic(module: Module, facts: Facts) -> str:
     wrong = []
     if release != facts.kernel_release and not (module.checksums and "modversions" in flags):
         wrong.append("another release")
-    build = facts.kernel_build.split()
-    if facts.kernel_build.startswith("#"):
-        if ("SMP" in flags) != ("SMP" in build):
-            wrong.append("SMP on one side only")
-        if not {"RT", "PREEMPT_RT"}.intersection(build):
-            preempts = any(each.startswith("PREEMPT") for each in build)
-            if ("preempt" in flags) != preempts or "preempt_rt" in flags:
-                wrong.append("another kind of preemption")
+    wrong.extend(f"{flag} on one side only" for flag, on in _flags(facts).items() if (flag in flags) != on)
     return ", ".join(wrong)
+
+
+def _flags(facts: Facts) -> Mapping[str, bool]:
+    """What is known of the vermagic of the machine's kernel; a real-time one has either kind of preempt."""
+    build, options = facts.kernel_build.split(), facts.options
+    known: dict[str, bool] = {}
+    if options is not None:
+        known = {"mod_unload": "MODULE_UNLOAD" in options, "modversions": "MODVERSIONS" in options}
+    if options is not None or facts.kernel_build.startswith("#"):
+        words = options if options is not None else frozenset(build)
+        known["SMP"] = "SMP" in words
+        if not {"RT", "PREEMPT_RT"}.intersection(words):
+            known["preempt"] = any(each.startswith("PREEMPT") for each in words)
+            known["preempt_rt"] = False
+    return known
 
 
 def _script(
@@ -109,14 +135,14 @@ def _script(
     if script.carriage_return:
         last = script.tool or script.interpreter
         message = f"the first line of {path} ends with CR LF, as on Windows: the machine would look for '{last}\\r'"
-        yield _error("E-SHEBANG", message, path, "a first line that ends with LF", "CR LF")
+        yield _error("E-SHEBANG", message, path, "a first line that ends with LF alone", "CR LF")
         return
     presence = facts.programs.get(script.interpreter, Presence.RUNS)
     if not complete:
         return
     if presence is not Presence.RUNS and script.interpreter not in brought:
         message = f"{path} is run by {script.interpreter}, which is {presence} on the machine"
-        yield _error("E-SHEBANG", message, path, script.interpreter, str(presence))
+        yield _error("E-SHEBANG", message, path, script.interpreter, f"{script.interpreter} {presence}")
     elif script.tool and facts.tools.get(script.tool) == "" and script.tool not in names:
         message = f"{path} is run by {script.tool}, which {script.interpreter} does not find on the machine"
-        yield _error("E-SHEBANG", message, path, script.tool, str(Presence.MISSING))
+        yield _error("E-SHEBANG", message, path, script.tool, f"{script.tool} {Presence.MISSING}")

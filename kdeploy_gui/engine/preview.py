@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kdeploy_gui.engine.checks import readiness_checks
 from kdeploy_gui.engine.context import Ports, facts_query, manifest_entry
-from kdeploy_gui.engine.gate import refusals
+from kdeploy_gui.engine.gate import about_files, refusals, refused_by
 from kdeploy_gui.engine.pipeline import failure_of
 from kdeploy_gui.engine.preview_texts import Sources, Wanted, compare
 from kdeploy_gui.engine.stages import dependencies, deploy, instrument
@@ -160,10 +160,8 @@ class _Look:
         ]
         states = {each.state.path: each.state for each in wanted}
         found = refusals(arrivals, facts, self._environment.roots, states=states, complete=not installs)
-        by_path: dict[str, Failure] = {}
-        for each in found:
-            by_path.setdefault(each.path, self._refuse(each))
-        return by_path
+        told = {id(each): self._refuse(each) for each in found}
+        return {each.path: told[id(each)] for each in reversed(about_files(found))}
 
     def _file(
         self,
@@ -185,8 +183,8 @@ class _Look:
                 change = FileChange.NEW
         except TargetError as error:
             change, refusal = FileChange.REFUSED, self._refuse(error)
-        if entry.path in refused:
-            change, refusal = FileChange.REFUSED, refused[entry.path]
+        if (by_gate := refused_by(entry.path, refused)) is not None:
+            change, refusal = FileChange.REFUSED, by_gate
         return FilePreview(
             source=wanted.file.source.relative,
             target=entry.path,

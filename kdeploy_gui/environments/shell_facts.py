@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from posixpath import join
 
 from kdeploy_gui.errors import Evidence, TargetError
-from kdeploy_gui.model.abi import Abi
+from kdeploy_gui.model.abi import HEADER, Abi
 from kdeploy_gui.model.command import Completed
 from kdeploy_gui.model.facts import Disk, Facts, Folder, Parent, Presence
 from kdeploy_gui.model.files import FileKind
 
 _DF = re.compile(r"\s(\d{1,18})\s+(\d{1,18})\s+(\d{1,18})\s+(?:\d+%|-)\s+(/.*)$")
-_FRAMES = ("tool", "disk", "inodes", "loader", "program")
+_FRAMES = ("tool", "disk", "inodes", "loader", "program", "emulated", "option")
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 _KINDS = {stat.S_IFDIR: FileKind.FOLDER, stat.S_IFLNK: FileKind.SYMLINK, stat.S_IFREG: FileKind.FILE}
 
@@ -74,10 +74,12 @@ def _facts(done: Completed, now: float) -> Facts:
         package_manager=said.get("package_manager", ""),
         tools=frames["tool"],
         disks={path: _disk(line, frames["inodes"].get(path, "")) for path, line in frames["disk"].items()},
-        userland=_userland(said.get("userland", "")),
+        userland=_abi(said.get("userland", "")),
+        emulated=tuple(each for magic in frames["emulated"] if (each := _abi(magic)) is not None),
         loaders=tuple(frames["loader"]),
         programs={path: Presence(word) for path, word in frames["program"].items()},
         folders=folders_in(done.text),
+        options=frozenset(frames["option"]) - {""} if "" in frames["option"] else None,
     )
 
 
@@ -101,9 +103,10 @@ def _disk(space: str, inodes: str) -> Disk:
     )
 
 
-def _userland(header: str) -> Abi | None:
+def _abi(header: str) -> Abi | None:
+    """From the start of an ELF file in hexadecimal."""
     try:
-        return Abi.of(bytes.fromhex(header))
+        return Abi.of(bytes.fromhex(header).ljust(HEADER, b"\0"))
     except ValueError:
         return None
 

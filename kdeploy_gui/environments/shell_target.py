@@ -85,8 +85,9 @@ class ShellTarget:
         tools = tuple(dict.fromkeys((*NEEDED, *query.tools)))
         before = time.time()
         arguments = (str(len(tools)), *tools, *query.paths)
-        asked = [*(f"program\t{path}\n" for path in query.programs), *(f"folder\t{path}\n" for path in query.folders)]
-        source = _once("".join(asked).encode("utf-8", "surrogateescape"))
+        asked = {"option": query.options, "program": query.programs, "folder": query.folders}
+        listing = "".join(f"{kind}\t{name}\n" for kind, names in asked.items() for name in names)
+        source = _once(listing.encode("utf-8", "surrogateescape"))
         done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
         facts = parse_facts(done, (before + time.time()) / 2)
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]

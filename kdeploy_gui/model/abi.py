@@ -12,14 +12,22 @@ HEADER = 52
 
 I386, MIPS, PPC, PPC64, S390, ARM, X86_64, AARCH64, RISCV, LOONGARCH = 3, 8, 20, 21, 22, 40, 62, 183, 243, 258
 _NAMES = {
-    42: "SuperH",
-    94: "Xtensa",
-    247: "BPF",
-    **dict(zip((I386, MIPS, PPC, PPC64, S390, ARM), ("i386", "MIPS", "ppc", "ppc64", "s390", "ARM"), strict=True)),
-    **dict(zip((X86_64, AARCH64, RISCV, LOONGARCH), ("x86_64", "aarch64", "riscv", "loongarch"), strict=True)),
+    (I386, 32, True): "i386",
+    (X86_64, 64, True): "x86_64",
+    (X86_64, 32, True): "x32",
+    (ARM, 32, True): "ARM",
+    (AARCH64, 64, True): "aarch64",
+    (AARCH64, 64, False): "aarch64_be",
+    (RISCV, 32, True): "riscv32",
+    (RISCV, 64, True): "riscv64",
+    (PPC, 32, False): "ppc",
+    (PPC64, 64, False): "ppc64",
+    (PPC64, 64, True): "ppc64le",
+    (S390, 64, False): "s390x",
+    (LOONGARCH, 64, True): "loongarch64",
 }
-_USUAL = {I386: (32, True), PPC: (32, False), PPC64: (64, False), X86_64: (64, True), AARCH64: (64, True)}
-_WITH_BITS = (RISCV, LOONGARCH)
+_FAMILIES = {MIPS: "MIPS", ARM: "ARM", PPC: "PowerPC", S390: "s390", 42: "SuperH", 94: "Xtensa"}
+_FLOATS = {True: " hard float (armhf)", False: " soft float (armel)", None: ""}
 _ARM_HARD, _ARM_SOFT = 0x400, 0x200
 
 Shape = tuple[int, int, bool]
@@ -59,24 +67,15 @@ class Abi:
 
     @property
     def title(self) -> str:
-        """What people call it: x86_64, 32-bit ARM hard float, big-endian 64-bit MIPS."""
-        name = _NAMES.get(self.machine, f"ELF machine {self.machine}")
-        if self.machine in _WITH_BITS:
-            return f"{name}{self.bits}"
-        bits, little = _USUAL.get(self.machine, (0, True))
-        order = "" if self.little == little and self.machine != MIPS else _order(self.little)
-        width = "" if self.bits == bits else f"{self.bits}-bit "
-        floats = {True: " hard float", False: " soft float", None: ""}[self.hard_float]
-        return f"{order}{width}{name}{floats}"
+        """What people call it: x86_64, ARM hard float (armhf), big-endian 32-bit MIPS."""
+        family = _FAMILIES.get(self.machine, f"ELF machine {self.machine}")
+        order = "little" if self.little else "big"
+        return _NAMES.get(self.shape, f"{order}-endian {self.bits}-bit {family}") + _FLOATS[self.hard_float]
 
     def differs(self, other: Abi) -> bool:
         """Whether programs of the two kinds cannot share libraries."""
         floats = {self.hard_float, other.hard_float}
         return self.shape != other.shape or floats == {True, False}
-
-
-def _order(little: bool) -> str:
-    return "little-endian " if little else "big-endian "
 
 
 _RUNS: tuple[tuple[str, frozenset[Shape]], ...] = (

@@ -15,12 +15,14 @@ class FactsQuery:
     """What to ask for beyond the fixed facts: commands to look up and paths whose file system to measure.
 
     `programs` are paths that shall be executable, `folders` those that files go to; both may start with `~/`.
+    `options` are options of the kernel's configuration, without CONFIG_.
     """
 
     tools: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class Facts:
     `kernel_release` is `uname -r`, `kernel_build` is `uname -v`, `boot_id` is
     /proc/sys/kernel/random/boot_id; memory in bytes, `clock_skew` in seconds (target minus workstation; the target's
     clock is read in whole seconds), `tools` maps each asked command to its path, empty if it is missing. `userland` is
-    what /bin/sh is made for, `loaders` are the dynamic loaders that are there; `folders` by their absolute paths.
+    what /bin/sh is made for, `emulated` what user-mode emulators are registered for, `loaders` are the dynamic loaders
+    that are there; `folders` by their absolute paths. `options` are those asked for that the kernel is built with, None
+    where its configuration cannot be read.
     """
 
     kernel_release: str
@@ -100,9 +104,11 @@ class Facts:
     tools: Mapping[str, str] = field(default_factory=dict)
     disks: Mapping[str, Disk] = field(default_factory=dict)
     userland: Abi | None = None
+    emulated: tuple[Abi, ...] = ()
     loaders: tuple[str, ...] = ()
     programs: Mapping[str, Presence] = field(default_factory=dict)
     folders: Mapping[str, Folder] = field(default_factory=dict)
+    options: frozenset[str] | None = None
 
     def expand(self, path: str) -> str:
         """`~/x` as an absolute path on this target; other paths unchanged."""

@@ -1,6 +1,6 @@
 # Facts about this machine, one `key<TAB>value` a line. Changes nothing.
 # $1: number of commands to look up; then the commands; then paths whose file system is measured.
-# stdin: `program<TAB>PATH` whether that can be executed, `folder<TAB>PATH` what the way to it is like.
+# stdin: `option<TAB>NAME` whether the kernel is built with that, `program<TAB>PATH` whether that can be executed, `folder<TAB>PATH` what the way to it is like.
 LC_ALL=C
 export LC_ALL
 
@@ -26,6 +26,16 @@ for file in /lib/ld-* /lib/ld64* /lib/ld.so.* /lib32/ld-* /lib64/ld-* /lib64/ld6
         *.so.* | *linker*) [ ! -x "$file" ] || say loader "$file" ;;
     esac
 done
+
+for file in /proc/sys/fs/binfmt_misc/*; do
+    case $file in */register | */status | *'*') continue ;; esac
+    while read -r key value; do
+        case $key in
+            disabled) break ;;
+            magic) say emulated "$value" ;;
+        esac
+    done < "$file"
+done 2>/dev/null
 
 for file in /etc/os-release /usr/lib/os-release; do
     [ -r "$file" ] || continue
@@ -97,8 +107,22 @@ steps() {
     IFS=$standard
 }
 
+# Tells those of the options $1 that are set, after an empty one where the kernel shows its configuration.
+options() {
+    [ -r /proc/config.gz ] && settings=$(zcat /proc/config.gz 2>/dev/null) && [ -n "$settings" ] || return 0
+    say option ""
+    for name in $1; do
+        case $newline$settings$newline in *"${newline}CONFIG_$name=y$newline"*) say option "$name" ;; esac
+    done
+}
+
 standard=$IFS
+asked=
 while IFS=$tab read -r kind path; do
+    if [ "$kind" = option ]; then
+        asked="$asked $path"
+        continue
+    fi
     place=$path
     case $place in
         "~" | "~/"*) place=$HOME${place#"~"} ;;
@@ -129,6 +153,7 @@ while IFS=$tab read -r kind path; do
             ;;
     esac
 done
+[ -z "$asked" ] || options "$asked"
 if [ -n "$nearest" ]; then
     while read -r _ path _ options _; do
         case ,$options, in *,ro,*) flags=ro ;; *) flags=rw ;; esac
