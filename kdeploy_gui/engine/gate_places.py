@@ -144,7 +144,8 @@ def _others_write(parent: Parent, facts: Facts) -> bool:
 
 def _noexec(folder: Folder, arrivals: Sequence[Arrival]) -> Iterator[TargetError]:
     run = (ArtifactType.SCRIPT, ArtifactType.BINARY)
-    programs = [each.entry.path for each in arrivals if each.type in run and each.entry.mode & EXECUTE]
-    if programs:
-        message = f"{programs[0]} cannot be run: {folder.mount} is mounted noexec"
-        yield _error("E-NOEXEC", message, programs[0], "a mount that allows execution", f"{folder.mount} noexec")
+    for each in arrivals:
+        if each.type in run and each.entry.mode & EXECUTE:
+            path, found = each.entry.path, f"{folder.mount} noexec"
+            message = f"{path} cannot be run: {folder.mount} is mounted noexec"
+            yield _error("E-NOEXEC", message, path, "a mount that allows execution", found)
