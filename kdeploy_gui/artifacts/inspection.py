@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import zlib
 from collections.abc import Iterator
 from io import BufferedReader, BytesIO, RawIOBase
 from posixpath import basename
@@ -19,6 +21,10 @@ FIRST_LINE = 256
 SEGMENTS = 4096
 SECTIONS = 65536
 """Entries of an ELF table that are looked at; kernels load no file with more."""
+GZIP, XZ = b"\x1f\x8b", b"\xfd7zXZ"
+PEEK = 65536
+MODULE = 1 << 26
+"""Bytes of a compressed module that are looked at, before and after, and of memory for that."""
 NAME = 4096
 """Bytes of a loader's path at most."""
 MODINFO = 1 << 20
@@ -32,9 +38,30 @@ def inspect(file: RawIOBase | BytesIO) -> Requirement:
         start = stream.read(FIRST_LINE)
         if start.startswith(b"#!"):
             return _script(start)
+        if start.startswith((GZIP, XZ)):
+            return _compressed(stream, start)
         return _elf(stream, start) if start.startswith(ELF) else None
     finally:
         stream.detach()
+
+
+def _compressed(stream: IO[bytes], start: bytes) -> Module | None:
+    """The module in a compressed file, which kernels load as it is; they run no compressed program."""
+    try:
+        if _unpacked(start + stream.read(PEEK), len(ELF)) != ELF:
+            return None
+        stream.seek(0)
+        data = _unpacked(stream.read(MODULE), MODULE)
+    except (zlib.error, lzma.LZMAError):
+        return None
+    found = _elf(BytesIO(data), data)
+    return found if isinstance(found, Module) else None
+
+
+def _unpacked(data: bytes, most: int) -> bytes:
+    if data.startswith(GZIP):
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data, most)
+    return lzma.LZMADecompressor(memlimit=MODULE).decompress(data, most)
 
 
 def _script(start: bytes) -> Script | None:

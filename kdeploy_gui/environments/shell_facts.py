@@ -5,20 +5,27 @@ from __future__ import annotations
 import math
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from posixpath import join
 
 from kdeploy_gui.errors import Evidence, TargetError
 from kdeploy_gui.model.abi import HEADER, Abi
 from kdeploy_gui.model.command import Completed
-from kdeploy_gui.model.facts import Disk, Facts, Folder, Parent, Presence
+from kdeploy_gui.model.facts import Disk, Facts, FactsQuery, Folder, Parent, Presence
 from kdeploy_gui.model.files import FileKind
 
 _DF = re.compile(r"\s(\d{1,18})\s+(\d{1,18})\s+(\d{1,18})\s+(?:\d+%|-)\s+(/.*)$")
 _FRAMES = ("tool", "disk", "inodes", "loader", "program", "emulated", "option")
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 _KINDS = {stat.S_IFDIR: FileKind.FOLDER, stat.S_IFLNK: FileKind.SYMLINK, stat.S_IFREG: FileKind.FILE}
+
+
+def asked(query: FactsQuery) -> str:
+    """What `facts.sh` reads from its stdin."""
+    steps = dict.fromkeys(step for folder in query.folders for step in _way(folder))
+    lines = {"option": query.options, "program": query.programs, "step": steps, "folder": query.folders}
+    return "".join(f"{kind}\t{each}\n" for kind, wanted in lines.items() for each in wanted)
 
 
 def parse_facts(done: Completed, now: float) -> Facts:
@@ -112,14 +119,29 @@ def _abi(header: str) -> Abi | None:
 
 
 @dataclass
+class _Measured:
+    """File systems that were measured by one command, which tells them in the order in which they were asked for."""
+
+    lines: dict[str, list[str]] = field(default_factory=lambda: {"at": [], "space": [], "nodes": []})
+
+    def disks(self) -> Iterator[tuple[str, Disk]]:
+        """By place; none where a line is missing, so that no place gets another's."""
+        at, space, nodes = self.lines.values()
+        if len(at) == len(space):
+            inodes = nodes if len(nodes) == len(at) else [""] * len(at)
+            for place, blocks, left in zip(at, space, inodes, strict=True):
+                if _DF.search(blocks):
+                    yield place, _disk(blocks, left)
+
+
+@dataclass
 class _Ground:
     """Lines about folders, as they come."""
 
     folders: dict[str, None] = field(default_factory=dict)
     steps: dict[str, Parent] = field(default_factory=dict)
     reals: dict[str, str] = field(default_factory=dict)
-    spaces: dict[str, str] = field(default_factory=dict)
-    nodes: dict[str, str] = field(default_factory=dict)
+    measured: list[_Measured] = field(default_factory=list)
     mounts: list[tuple[str, str]] = field(default_factory=list)
 
     def hear(self, line: str) -> None:
@@ -132,16 +154,16 @@ class _Ground:
                 self.steps[path] = Parent(path, kind, int(uid), int(gid), stat.S_IMODE(bits))
             case ["real", place, real]:
                 self.reals[place] = real
-            case ["space", real, said]:
-                self.spaces[real] = said
-            case ["nodes", real, said]:
-                self.nodes[real] = said
+            case ["df", _]:
+                self.measured.append(_Measured())
+            case ["at" | "space" | "nodes" as what, said] if self.measured:
+                self.measured[-1].lines[what].append(said)
             case ["mount", flags, path]:
                 self.mounts.append((_ESCAPE.sub(lambda found: chr(int(found[1], 8)), path), flags))
             case _:
                 pass
 
-    def folder(self, path: str) -> Folder:
+    def folder(self, path: str, disks: Mapping[str, Disk]) -> Folder:
         nearest = next((each for each in reversed(_way(path)) if each in self.reals), "")
         if not nearest:
             return Folder(path, path, self._parents(path))
@@ -152,7 +174,7 @@ class _Ground:
             path=path,
             real=real,
             parents=tuple(dict.fromkeys((*self._parents(path), *self._parents(real)))),
-            disk=_disk(self.spaces[base], self.nodes.get(base, "")) if _DF.search(self.spaces.get(base, "")) else None,
+            disk=disks.get(base),
             mount=mount,
             read_only=flags.startswith("ro"),
             noexec=flags.endswith("noexec"),
@@ -175,10 +197,12 @@ def folders_in(text: str) -> Mapping[str, Folder]:
     ground = _Ground()
     for line in text.split("\n"):
         ground.hear(line)
-    return {path: ground.folder(path) for path in ground.folders}
+    disks = {real: disk for each in ground.measured for real, disk in each.disks()}
+    return {path: ground.folder(path, disks) for path in ground.folders}
 
 
 def _way(path: str) -> list[str]:
-    """`/`, `/a`, `/a/b` of `/a/b`."""
-    parts = [each for each in path.split("/") if each]
-    return ["/" + "/".join(parts[:count]) for count in range(len(parts) + 1)]
+    """`/`, `/a`, `/a/b` of `/a/b`; `~`, `~/a` of `~/a`."""
+    top, _, rest = path.partition("/")
+    parts = [each for each in rest.split("/") if each]
+    return [f"{top}/{'/'.join(parts[:count])}".rstrip("/") or "/" for count in range(len(parts) + 1)]

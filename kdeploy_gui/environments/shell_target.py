@@ -11,7 +11,7 @@ from typing import Protocol
 
 from kdeploy_gui import resources
 from kdeploy_gui.environments import tar_stream
-from kdeploy_gui.environments.shell_facts import parse_facts
+from kdeploy_gui.environments.shell_facts import asked, parse_facts
 from kdeploy_gui.errors import ContentChanged, Evidence, KdeployError, TargetBusy, TargetError
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.facts import Facts, FactsQuery
@@ -85,9 +85,7 @@ class ShellTarget:
         tools = tuple(dict.fromkeys((*NEEDED, *query.tools)))
         before = time.time()
         arguments = (str(len(tools)), *tools, *query.paths)
-        asked = {"option": query.options, "program": query.programs, "folder": query.folders}
-        listing = "".join(f"{kind}\t{name}\n" for kind, names in asked.items() for name in names)
-        source = _once(listing.encode("utf-8", "surrogateescape"))
+        source = _once(asked(query).encode("utf-8", "surrogateescape"))
         done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
         facts = parse_facts(done, (before + time.time()) / 2)
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]

@@ -1,6 +1,7 @@
 # Facts about this machine, one `key<TAB>value` a line. Changes nothing.
 # $1: number of commands to look up; then the commands; then paths whose file system is measured.
-# stdin: `option<TAB>NAME` whether the kernel is built with that, `program<TAB>PATH` whether that can be executed, `folder<TAB>PATH` what the way to it is like.
+# stdin: `option<TAB>NAME` whether the kernel is built with that, `program<TAB>PATH` whether that can be executed, then
+# `step<TAB>PATH` who owns that, then `folder<TAB>PATH` where that really is and what file system holds it.
 LC_ALL=C
 export LC_ALL
 
@@ -87,28 +88,49 @@ for path do
 done
 
 tab='	'
-nearest=
 newline='
 '
+asked=
+folders=
+links=
+last=
 
-# Every step of the way to $1, as arguments of stat.
-steps() {
+tell_steps() {
+    [ $# -eq 0 ] || stat -c 's	%f	%u	%g	%n' -- "$@" 2>/dev/null
+}
+
+# Every step of the way to $1.
+tell_way() {
     step=$1
-    ways=
+    set -- /
     while [ -n "$step" ]; do
-        ways=$step$newline$ways
+        set -- "$@" "$step"
         step=${step%/*}
     done
-    IFS=$newline
-    set -f
-    # shellcheck disable=SC2086 # one path a line
-    stat -c 's	%f	%u	%g	%n' -- / $ways 2>/dev/null
-    set +f
-    IFS=$standard
+    tell_steps "$@"
+}
+
+measure() {
+    [ $# -gt 0 ] || return 0
+    say df ""
+    for each do say at "$each"; done
+    df -Pk -- "$@" 2>/dev/null | tail -n +2 | while IFS= read -r line; do say space "$line"; done
+    df -Pi -- "$@" 2>/dev/null | tail -n +2 | while IFS= read -r line; do say nodes "$line"; done
+}
+
+# Whether a link lies on the way to $1.
+behind_link() {
+    [ -n "$links" ] || return 1
+    step=$1
+    while [ -n "$step" ]; do
+        case $links in *"$newline$step$newline"*) return 0 ;; esac
+        step=${step%/*}
+    done
+    return 1
 }
 
 # Tells those of the options $1 that are set, after an empty one where the kernel shows its configuration.
-options() {
+tell_options() {
     [ -r /proc/config.gz ] && settings=$(zcat /proc/config.gz 2>/dev/null) && [ -n "$settings" ] || return 0
     say option ""
     for name in $1; do
@@ -116,45 +138,63 @@ options() {
     done
 }
 
-standard=$IFS
-asked=
+# While steps are read the arguments are those to tell about, then file systems to measure.
+set --
 while IFS=$tab read -r kind path; do
-    if [ "$kind" = option ]; then
-        asked="$asked $path"
-        continue
-    fi
     place=$path
     case $place in
-        "~" | "~/"*) place=$HOME${place#"~"} ;;
+        "~" | "~/"*)
+            place=${HOME%/}${place#"~"}
+            place=${place:-/}
+            ;;
     esac
-    if [ "$kind" = program ]; then
-        if [ ! -f "$place" ]; then
-            say program "$path	missing"
-        elif [ -x "$place" ]; then
-            say program "$path	executable"
-        else
-            say program "$path	not executable"
-        fi
-        continue
-    fi
-    say folder "$place"
-    steps "$place"
-    while [ -n "$place" ] && [ ! -d "$place" ]; do place=${place%/*}; done
-    place=${place:-/}
-    real=$(cd -P -- "$place" 2>/dev/null && pwd -P) || continue
-    say real "$place	$real"
-    [ "$real" = "$place" ] || steps "$real"
-    case $newline$nearest in
-        *"$newline$real$newline"*) ;;
-        *)
-            nearest=$nearest$real$newline
-            say space "$real	$(df -Pk -- "$real" 2>/dev/null | tail -n 1)"
-            say nodes "$real	$(df -Pi -- "$real" 2>/dev/null | tail -n 1)"
+    case $kind in
+        option) asked="$asked $path" ;;
+        program)
+            if [ ! -f "$place" ]; then
+                say program "$path	missing"
+            elif [ -x "$place" ]; then
+                say program "$path	executable"
+            else
+                say program "$path	not executable"
+            fi
+            ;;
+        step)
+            if [ -L "$place" ]; then links=${links:-$newline}$place$newline; elif [ ! -e "$place" ]; then continue; fi
+            set -- "$@" "$place"
+            if [ $# -ge 200 ]; then
+                tell_steps "$@"
+                set --
+            fi
+            ;;
+        folder)
+            if [ -z "$folders" ]; then
+                folders=yes
+                tell_steps "$@"
+                tell_way "$HOME"
+                set --
+            fi
+            say folder "$place"
+            while [ -n "$place" ] && [ ! -d "$place" ]; do place=${place%/*}; done
+            real=${place:-/}
+            if behind_link "$place"; then
+                real=$(cd -P -- "$place" 2>/dev/null && pwd -P) || continue
+                tell_way "$real"
+            fi
+            say real "${place:-/}	$real"
+            [ "$real" != "$last" ] || continue
+            last=$real
+            set -- "$@" "$real"
+            if [ $# -ge 200 ]; then
+                measure "$@"
+                set --
+            fi
             ;;
     esac
 done
-[ -z "$asked" ] || options "$asked"
-if [ -n "$nearest" ]; then
+[ -z "$asked" ] || tell_options "$asked"
+if [ -n "$folders" ]; then
+    measure "$@"
     while read -r _ path _ options _; do
         case ,$options, in *,ro,*) flags=ro ;; *) flags=rw ;; esac
         case ,$options, in *,noexec,*) flags=$flags,noexec ;; esac

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -71,6 +73,19 @@ def test_what_needs_nothing_that_could_be_told_is_data(data: bytes) -> None:
 )
 def test_first_lines_are_read_as_kernels_do(line: bytes, script: Script) -> None:
     assert inspect(BytesIO(line)) == script
+
+
+def test_compressed_modules_are_read_and_compressed_programs_are_data() -> None:
+    whole, other = module(X86, VERMAGIC, checksums=True), program(X86)
+    for pack in (gzip.compress, lzma.compress):
+        assert inspect(BytesIO(pack(whole))) == Module(X86, VERMAGIC, checksums=True)
+        assert inspect(BytesIO(pack(other))) is None
+        assert inspect(BytesIO(pack(b"any text"))) is None
+        assert inspect(BytesIO(pack(b""))) is None
+        for size in range(len(pack(whole)) - 20):
+            assert not isinstance(inspect(BytesIO(pack(whole)[:size])), Broken)
+    assert inspect(BytesIO(b"\x1f\x8b" + bytes(99))) is None
+    assert inspect(BytesIO(b"\xfd7zXZ" + bytes(99))) is None
 
 
 WHOLE = program(X86, "/lib64/ld-linux-x86-64.so.2", load=100)

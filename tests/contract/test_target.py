@@ -479,3 +479,31 @@ async def test_modes_return_when_the_set_cannot_be_completed(peer: Peer, tmp_pat
         await peer.target.place(Batch(1, (blocked,), (entry,)), ignore)
     assert peer.look(f"{peer.root}/a/mode") == (b"same", 0o600)
     assert peer.leftovers() == []
+
+
+async def test_facts_about_many_folders_come_in_one_answer(peer: Peer) -> None:
+    asked = tuple(f"{peer.root}/many/a{at % 9}/b{at}" for at in range(450))
+    if isinstance(peer, DiskPeer):
+        for each in asked[::2]:
+            Path(each).mkdir(parents=True)
+        (Path(peer.root) / "many/link").symlink_to("a0")
+        asked = (*asked, f"{peer.root}/many/link/new")
+    facts = await peer.target.facts(FactsQuery(folders=asked))
+    assert set(facts.folders) == set(asked)
+    for path in asked:
+        folder = facts.folders[path]
+        assert folder.disk is not None
+        assert folder.mount
+        if isinstance(peer, DiskPeer):
+            assert folder.parents[0].path == "/"
+            nearest = max(each for each in (path, *map(str, Path(path).parents)) if Path(each).exists())
+            assert nearest in {each.path for each in folder.parents}
+
+
+@pytest.mark.parametrize("shell", ["dash", "busybox"])
+async def test_a_home_at_the_root_is_no_surprise(tmp_path: Path, shell: str) -> None:
+    words = (shutil.which("busybox") or "busybox", "sh") if shell == "busybox" else ("/bin/dash",)
+    facts = await ShellTarget(LocalShell(words, Path("/")), FolderContent()).facts(FactsQuery(folders=("~", "~/x")))
+    assert (facts.home, set(facts.folders)) == ("/", {"/", "/x"})
+    assert {facts.expand("~/x")} <= set(facts.folders)
+    assert facts.folders["/x"].mount == "/"

@@ -106,7 +106,9 @@ async def test_room_is_asked_for_what_is_new_only(tmp_path: Path) -> None:
     assert code_of(state) == "E-NOSPC"
     assert state.error
     assert (state.error.where.stage, state.error.on_target) == (Stage.DEPLOYING.value, "Unchanged: nothing was sent.")
-    assert [(each.check, each.value, each.limit) for each in checks if not each.ok] == [("nospc /", "1.0 kB", "67.1 MB")]
+    assert [(each.check, each.value, each.limit) for each in checks if not each.ok] == [
+        ("nospc /", "1.0 kB", "67.1 MB")
+    ]
     found = await shown(tmp_path, plan, content, connector)
     assert [each.code for each in found.refusals] == ["E-NOSPC"]
     assert [each.change for each in found.files] == [FileChange.NEW]
