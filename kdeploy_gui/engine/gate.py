@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from posixpath import dirname
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import FileState
 from kdeploy_gui.model.plan import ArtifactType, PlannedFile
 from kdeploy_gui.model.requirement import Arrival, Module, Program, Requirement, Script
+from kdeploy_gui.model.visible import is_visible
 
 T = TypeVar("T")
 RUN = (ArtifactType.SCRIPT, ArtifactType.BINARY)
@@ -69,15 +70,19 @@ def checks_of(found: Sequence[KdeployError]) -> Iterator[CheckDone]:
 
 
 def query_of(files: Sequence[PlannedFile], requirements: Mapping[str, Requirement]) -> FactsQuery:
-    """What facts must tell about for these files."""
+    """What facts must tell about for these files; names in them that could steer the question are left out."""
     needs = [requirements.get(each.source.path) for each in files]
     scripts = [each for each in needs if isinstance(each, Script)]
     loaders = [each.loader for each in needs if isinstance(each, Program) and each.loader]
     narrow = any(isinstance(each, Program) and each.abi.bits == 32 for each in needs)
     modules = any(isinstance(each, Module) for each in needs)
     return FactsQuery(
-        tools=tuple(dict.fromkeys(each.tool for each in scripts if each.tool)),
-        programs=tuple(dict.fromkeys((*(each.interpreter for each in scripts), *loaders))),
+        tools=_askable(each.tool for each in scripts),
+        programs=_askable((*(each.interpreter for each in scripts), *loaders)),
         folders=tuple(dict.fromkeys(dirname(each.target) for each in files)),
         options=(*(NARROW_OPTIONS if narrow else ()), *(MODULE_OPTIONS if modules else ())),
     )
+
+
+def _askable(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each for each in names if each and is_visible(each)))

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdeploy_gui import defaults
-from kdeploy_gui.engine.gate import checks_of, first_of, refusals
+from kdeploy_gui.engine.gate import checks_of, first_of, query_of, refusals
 from kdeploy_gui.errors import Category, KdeployError
 from kdeploy_gui.model.abi import AARCH64, ARM, I386, MIPS, X86_64, Abi
-from kdeploy_gui.model.facts import Disk, Facts, Folder, Parent, Presence
+from kdeploy_gui.model.facts import Disk, Facts, FactsQuery, Folder, Parent, Presence
 from kdeploy_gui.model.files import FileKind, FileState, ManifestEntry
 from kdeploy_gui.model.plan import ArtifactType
 from kdeploy_gui.model.requirement import Arrival, Broken, Module, Program, Requirement, Script
+from tests.rehearsal import MemoryContent, memory_file
 
 X86, I3, ARM64 = Abi(X86_64, 64, True), Abi(I386, 32, True), Abi(AARCH64, 64, True)
 ARMHF, ARMEL = Abi(ARM, 32, True, 0x5000400), Abi(ARM, 32, True, 0x5000200)
@@ -410,6 +411,25 @@ def test_what_was_not_measured_is_not_refused() -> None:
     for disk in (None, Disk(0, 0)):
         assert refusals([file], at("/opt/t/x", disk=disk), states=standing(file)) == ()
     assert refusals([file], replace(FACTS, folders={}), states=standing(file)) == ()
+
+
+def test_names_from_files_cannot_pass_for_questions() -> None:
+    """A file is foreign text: what stands in it goes into what is sent to the machine."""
+    needs: dict[str, Requirement] = {
+        "a": Program(X86, "/lib/ld\nfolder\t/etc"),
+        "b": Script("/bin/sh\0"),
+        "c": Script("/usr/bin/env", "x\x1b[2J"),
+        "d": Program(I3, "/lib/ld"),
+        "e": Module(X86, "6.1.0 SMP"),
+    }
+    content = MemoryContent()
+    files = [memory_file(content, f"/opt/{name}/x", b"") for name in needs]
+    found = query_of(files, {file.source.path: needs[file.target[5]] for file in files})
+    assert found.programs == ("/usr/bin/env", "/lib/ld")
+    assert found.tools == ()
+    assert found.folders == tuple(f"/opt/{name}" for name in needs)
+    assert {"IA32_EMULATION", "MODVERSIONS"} <= set(found.options)
+    assert query_of(files, {}) == FactsQuery(folders=found.folders)
 
 
 def test_all_are_told_and_the_first_counts_the_others() -> None:
