@@ -11,8 +11,8 @@ from kdeploy_gui.model.facts import Facts, Presence
 from kdeploy_gui.model.requirement import Arrival, Broken, Module, Program, Script
 
 EXECUTE = 0o111
-MODULE_OPTIONS = ("SMP", "PREEMPT", "PREEMPT_BUILD", "PREEMPT_RT", "MODULE_UNLOAD", "MODVERSIONS")
-"""Options of a kernel that its vermagic is made of."""
+MODULE_OPTIONS = ("MODULES", "SMP", "PREEMPT", "PREEMPT_BUILD", "PREEMPT_RT", "MODULE_UNLOAD", "MODVERSIONS")
+"""Options of a kernel that its vermagic is made of, after the one without which it loads no module."""
 NARROW_OPTIONS = ("IA32_EMULATION", "COMPAT")
 """Options without which a 64-bit kernel runs no 32-bit programs."""
 _NARROW = {("x86_64", I386): "IA32_EMULATION", ("aarch64", ARM): "COMPAT", ("riscv64", RISCV): "COMPAT"}
@@ -96,7 +96,7 @@ def _module(path: str, module: Module, facts: Facts) -> Iterator[ArtifactError]:
         return
     wrong = _vermagic(module, facts)
     if wrong:
-        found = f"{facts.kernel_release} {facts.kernel_build}".strip()
+        found = " ".join((facts.kernel_release, *(flag for flag, on in _flags(facts).items() if on)))
         message = f"the module {path} is made for kernel {module.vermagic!r}, the machine runs {found!r}: {wrong}"
         yield _error("E-VERMAGIC", message, path, module.vermagic, found)
 
@@ -106,26 +106,30 @@ def _vermagic(module: Module, facts: Facts) -> str:
 
     Kernels compare the whole text, and leave out the release where both sides have checksums of their symbols.
     """
+    if facts.options is not None and "MODULES" not in facts.options:
+        return "it is built without CONFIG_MODULES and loads none"
     release, *flags = module.vermagic.split() or [""]
     wrong = []
     if release != facts.kernel_release and not (module.checksums and "modversions" in flags):
         wrong.append("another release")
-    wrong.extend(f"{flag} on one side only" for flag, on in _flags(facts).items() if (flag in flags) != on)
+    for flag, on in _flags(facts).items():
+        if (flag in flags) != on:
+            wrong.append(f"{flag} on the machine only" if on else f"{flag} in the module only")
     return ", ".join(wrong)
 
 
 def _flags(facts: Facts) -> Mapping[str, bool]:
-    """What is known of the vermagic of the machine's kernel; a real-time one has either kind of preempt."""
+    """What is known of the vermagic of the machine's kernel, in its order; a real-time one has either preempt."""
     build, options = facts.kernel_build.split(), facts.options
     known: dict[str, bool] = {}
-    if options is not None:
-        known = {"mod_unload": "MODULE_UNLOAD" in options, "modversions": "MODVERSIONS" in options}
     if options is not None or facts.kernel_build.startswith("#"):
         words = options if options is not None else frozenset(build)
         known["SMP"] = "SMP" in words
         if not {"RT", "PREEMPT_RT"}.intersection(words):
             known["preempt"] = any(each.startswith("PREEMPT") for each in words)
             known["preempt_rt"] = False
+    if options is not None:
+        known |= {"mod_unload": "MODULE_UNLOAD" in options, "modversions": "MODVERSIONS" in options}
     return known
 
 

@@ -34,19 +34,22 @@ def parse_facts(done: Completed, now: float) -> Facts:
     Raises TargetError E-SHELL where the answer is not that of a POSIX shell.
     """
     try:
-        return _facts(done, now)
+        found = _facts(done.text, now)
     except (ValueError, OverflowError) as nonsense:
-        raise TargetError(
-            "E-SHELL",
-            f"the machine's facts make no sense: {nonsense}",
-            evidence=Evidence("facts", done.status, done.error_text),
-        ) from nonsense
+        raise _no_shell(done, f"the machine's facts make no sense: {nonsense}") from nonsense
+    if found is None:
+        raise _no_shell(done, "the machine did not answer as a POSIX shell does")
+    return found
 
 
-def _facts(done: Completed, now: float) -> Facts:
+def _no_shell(done: Completed, message: str) -> TargetError:
+    return TargetError("E-SHELL", message, evidence=Evidence("facts", done.status, done.error_text))
+
+
+def _facts(text: str, now: float) -> Facts | None:
     said: dict[str, str] = {}
     frames: dict[str, dict[str, str]] = {key: {} for key in _FRAMES}
-    for line in done.text.split("\n"):
+    for line in text.split("\n"):
         key, _, value = line.partition("\t")
         name, _, rest = value.partition("\t")
         if key in frames:
@@ -54,11 +57,7 @@ def _facts(done: Completed, now: float) -> Facts:
         else:
             said[key] = value
     if not said.get("kernel_release") or not said.get("home"):
-        raise TargetError(
-            "E-SHELL",
-            "the machine did not answer as a POSIX shell does",
-            evidence=Evidence("facts", done.status, done.error_text),
-        )
+        return None
     clock = _number(said.get("clock", ""))
     return Facts(
         kernel_release=said["kernel_release"],
@@ -85,7 +84,7 @@ def _facts(done: Completed, now: float) -> Facts:
         emulated=tuple(each for magic in frames["emulated"] if (each := _abi(magic)) is not None),
         loaders=tuple(frames["loader"]),
         programs={path: Presence(word) for path, word in frames["program"].items()},
-        folders=folders_in(done.text),
+        folders=folders_in(text),
         options=frozenset(frames["option"]) - {""} if "" in frames["option"] else None,
     )
 

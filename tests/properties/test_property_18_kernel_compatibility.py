@@ -158,7 +158,7 @@ class Kernel:
     def facts(self, *, configuration: bool) -> Facts:
         """What such a machine tells."""
         words = ["#1", *(["SMP"] if self.smp else []), *(["PREEMPT_DYNAMIC"] if self.preempt else []), "Debian 6.1"]
-        options = {"SMP": self.smp, "PREEMPT_BUILD": self.preempt}
+        options = {"MODULES": True, "SMP": self.smp, "PREEMPT_BUILD": self.preempt}
         options |= {"MODULE_UNLOAD": self.unload, "MODVERSIONS": self.modversions}
         return Facts(
             kernel_release=self.release,
