@@ -23,3 +23,7 @@ PARALLEL_ENVIRONMENTS = 64
 """Environments active at once over all runs of this process."""
 KEYRING_TIMEOUT = 30.0
 """Seconds for an answer of the OS keyring, which may be waiting for a prompt."""
+SPARE_BYTES = 64 * 1024 * 1024
+"""Bytes that stay free on a target besides what is sent and a tenth of it."""
+SPARE_INODES = 10
+"""Inodes that must be free on a target before anything is sent."""

@@ -19,6 +19,7 @@ from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.instrument import Instrument
 from kdeploy_gui.model.plan import PlanSource, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
+from kdeploy_gui.model.requirement import Requirement
 from kdeploy_gui.model.stage import Stage
 
 
@@ -79,6 +80,9 @@ class Content(Protocol):
 
     def digest(self, source: SourceFile, stop: Callable[[], bool]) -> str:
         """SHA-256 of a file. Raises ArtifactError when it cannot be read, Cancelled soon after `stop` says so."""
+
+    def requirement(self, source: SourceFile) -> Requirement:
+        """What a program or script needs of its machine. Raises ArtifactError when it cannot be read."""
 
     def read(self, path: str) -> Iterator[bytes]:
         """A file's bytes in chunks. Raises ArtifactError when it cannot be read."""

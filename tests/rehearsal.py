@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
+from kdeploy_gui.artifacts.inspection import inspect
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.orchestrator import Orchestrator
 from kdeploy_gui.environments.locks import FileEnvironmentLocks
@@ -20,6 +22,7 @@ from kdeploy_gui.instruments.catalogue import Catalogue
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.plan import ArtifactType, Plan, PlannedFile, SourceFile
+from kdeploy_gui.model.requirement import Requirement
 from kdeploy_gui.model.run import RunState, fold
 from kdeploy_gui.ports import Connector, Content
 from kdeploy_gui.remedies import bundled
@@ -54,6 +57,9 @@ class MemoryContent:
 
     def digest(self, source: SourceFile, stop: Callable[[], bool] = lambda: False) -> str:
         return hashlib.sha256(b"".join(self.read(source.path))).hexdigest()
+
+    def requirement(self, source: SourceFile) -> Requirement:
+        return inspect(BytesIO(b"".join(self.read(source.path))))
 
     def read(self, path: str) -> Iterator[bytes]:
         if path not in self.data:

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from io import FileIO
 
 from kdeploy_gui import defaults
+from kdeploy_gui.artifacts.inspection import inspect
 from kdeploy_gui.errors import ArtifactError, Cancelled
 from kdeploy_gui.model.plan import SourceFile
+from kdeploy_gui.model.requirement import Requirement
 
 
 class LocalContent:
@@ -34,6 +36,11 @@ class LocalContent:
                     raise Cancelled("E-CANCELLED", f"{source.path} was not read to its end", path=source.path)
                 digest.update(chunk)
             return digest.hexdigest()
+
+    def requirement(self, source: SourceFile) -> Requirement:
+        """See `Content.requirement`."""
+        with _opened(source.path) as file:
+            return inspect(file)
 
     def read(self, path: str) -> Iterator[bytes]:
         """A file's bytes in chunks of at most `defaults.CHUNK`. Raises ArtifactError."""

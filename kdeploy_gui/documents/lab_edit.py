@@ -216,6 +216,8 @@ def _rendered(environment: Environment) -> str:
     if environment.host_keys:
         keys = environment.host_keys
         table["host_key"] = keys[0] if len(keys) == 1 else list(keys)
+    if environment.roots:
+        table["roots"] = list(environment.roots)
     for key in ("uri", "domain", "autostart", "snapshot"):
         if getattr(environment, key) != getattr(plain, key):
             table[key] = getattr(environment, key)

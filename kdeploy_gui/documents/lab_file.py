@@ -103,6 +103,7 @@ def _environment(table: EnvironmentTable) -> Environment:
         jump=table.jump,
         become=table.become,
         host_keys=tuple(table.host_key),
+        roots=tuple(table.roots),
         power=Power(table.power.on, table.power.off),
         uri=table.uri,
         domain=table.domain,

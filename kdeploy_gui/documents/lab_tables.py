@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kdeploy_gui.documents.field_types import Text, matching, one_of, shown, text
+from kdeploy_gui.documents.field_types import Text, matching, one_of, shown, target, text
 from kdeploy_gui.documents.tables import Table
 from kdeploy_gui.model.environment import Become, Kind
 
@@ -77,6 +77,11 @@ def host_keys(value: object) -> list[str]:
     return keys
 
 
+def root(value: str) -> str:
+    """A folder on the machine that files may go to: absolute, `~` or below it."""
+    return value if value in {"/", "~"} else target(value).rstrip("/")
+
+
 NameField = Annotated[str, AfterValidator(matching(NAME, "1 to 64 of a-z, 0-9, dot, _ and -, not starting with . _ -"))]
 Tag = Annotated[
     str, AfterValidator(matching(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}", "a word of letters, digits, . _ : + -"))
@@ -87,6 +92,7 @@ User = Annotated[str, AfterValidator(matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}
 Group = Annotated[str, AfterValidator(group)]
 Host = Annotated[str, AfterValidator(host)]
 Jump = Annotated[str, AfterValidator(jump)]
+Root = Annotated[str, AfterValidator(root)]
 KindField = Annotated[Kind, BeforeValidator(one_of(Kind))]
 BecomeField = Annotated[Become, BeforeValidator(become)]
 HostKeys = Annotated[list[str], BeforeValidator(host_keys)]
@@ -128,6 +134,7 @@ class EnvironmentTable(Table):
     jump: Jump = ""
     become: BecomeField = Become.NONE
     host_key: HostKeys = Field(default_factory=list)
+    roots: list[Root] = Field(default_factory=list)
     power: PowerTable = PowerTable()
     uri: Text = ""
     domain: Text = ""

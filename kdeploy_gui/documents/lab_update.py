@@ -18,7 +18,7 @@ from kdeploy_gui.model.problem import Problem
 Value = str | int | list[str]
 _KEYS = (
     *("name", "kind", "group", "tags", "host", "port", "user", "identity_file", "credential", "jump", "become"),
-    *("host_key", "uri", "domain", "autostart", "snapshot"),
+    *("host_key", "roots", "uri", "domain", "autostart", "snapshot"),
 )
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
+from kdeploy_gui.engine.gate import RUN, checks_of, first_of, query_of
+from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, FactFound, OutputAppended, ReadinessChanged, StageProgress
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import ManifestEntry, Placement
 from kdeploy_gui.model.plan import Plan, PlannedFile, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
+from kdeploy_gui.model.requirement import Arrival, Requirement
 from kdeploy_gui.ports import (
     Clock,
     Connector,
@@ -26,6 +31,8 @@ from kdeploy_gui.ports import (
     RunControl,
     Target,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,25 +52,44 @@ class Ports:
 
 
 class Digests:
-    """SHA-256 of the sources of one run, each computed once however many environments need it."""
+    """What the sources of one run hold and need, each read once however many environments need it."""
 
     def __init__(self, content: Content) -> None:
         self._content = content
         self._known: dict[str, asyncio.Task[str]] = {}
+        self._requirements: dict[str, asyncio.Task[Requirement]] = {}
         self._stop = threading.Event()
 
     async def of(self, source: SourceFile) -> str:
         """The digest; raises ArtifactError. A failure is not remembered, so that a retry reads the file again."""
-        task = self._known.get(source.path)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = asyncio.ensure_future(asyncio.to_thread(self._content.digest, source, self._stop.is_set))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._known[source.path] = task
-        return await asyncio.shield(task)
+        return await _once(self._known, source.path, partial(self._content.digest, source, self._stop.is_set))
+
+    async def requirement(self, file: PlannedFile) -> Requirement:
+        """What a file that is to be run needs of its machine; raises ArtifactError."""
+        if file.type not in RUN:
+            return None
+        return await _once(self._requirements, file.source.path, partial(self._content.requirement, file.source))
 
     def close(self) -> None:
         """Stop reading: nobody waits for the rest."""
         self._stop.set()
+
+
+async def _once(known: dict[str, asyncio.Task[T]], path: str, work: Callable[[], T]) -> T:
+    task = known.get(path)
+    if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+        task = asyncio.ensure_future(asyncio.to_thread(work))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        known[path] = task
+    return await asyncio.shield(task)
+
+
+def facts_query(plan: Plan, requirements: Mapping[str, Requirement]) -> FactsQuery:
+    """What a plan needs to know about a machine."""
+    query = query_of(plan.files, requirements)
+    named = [each.tool for each in plan.dependencies if each.tool]
+    limits = plan.validation
+    return replace(query, tools=(*named, *limits.tools, *query.tools), paths=tuple(limits.disk))
 
 
 def manifest_entry(file: PlannedFile, facts: Facts, sha256: str) -> ManifestEntry:
@@ -87,6 +113,7 @@ class Context:
     digests: Digests
     emit: Callable[[Body], None]
     hashes: dict[str, str] = field(default_factory=dict)
+    requirements: dict[str, Requirement] = field(default_factory=dict)
     facts: Facts | None = None
     boot_id: str = ""
     instrumented: bool = False
@@ -128,8 +155,21 @@ class Context:
     @property
     def query(self) -> FactsQuery:
         """What this plan needs to know about a machine."""
-        tools = [each.tool for each in self.plan.dependencies if each.tool]
-        return FactsQuery((*tools, *self.plan.validation.tools), tuple(self.plan.validation.disk))
+        return facts_query(self.plan, self.requirements)
+
+    def arrivals(self) -> tuple[Arrival, ...]:
+        """The manifest's entries with what the files need."""
+        return tuple(
+            Arrival(entry, file.type, self.requirements.get(file.source.path))
+            for entry, file in zip(self.manifest(), self.plan.files, strict=True)
+        )
+
+    def refuse(self, found: Sequence[KdeployError]) -> None:
+        """Tell all refusals of the gate and raise the first; none: go on."""
+        for check in checks_of(found):
+            self.emit(check)
+        if found:
+            raise first_of(found)
 
     def placements(self) -> tuple[Placement, ...]:
         """The plan's files for this machine: `~` expanded, content hashes from the preparation."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from kdeploy_gui.engine.checks import readiness_checks
-from kdeploy_gui.engine.context import Ports, manifest_entry
+from kdeploy_gui.engine.context import Ports, facts_query, manifest_entry
+from kdeploy_gui.engine.gate import about_files, refusals, refused_by
 from kdeploy_gui.engine.pipeline import failure_of
 from kdeploy_gui.engine.preview_texts import Sources, Wanted, compare
 from kdeploy_gui.engine.stages import dependencies, deploy, instrument
 from kdeploy_gui.errors import ArtifactError, KdeployError, NetworkError, ReadinessError, TargetError
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import InstrumentState
-from kdeploy_gui.model.facts import Facts, FactsQuery
+from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.files import FileKind, Placement, same_owner
 from kdeploy_gui.model.plan import Plan, Want
@@ -28,6 +29,7 @@ from kdeploy_gui.model.preview import (
     InstrumentPresence,
     InstrumentPreview,
 )
+from kdeploy_gui.model.requirement import Arrival, Requirement
 from kdeploy_gui.ports import Target
 
 PATIENCE = 120.0
@@ -84,11 +86,11 @@ class _Look:
         self._refusals: list[Failure] = []
 
     async def look(self) -> EnvironmentPreview:
-        hashes = await self._hashes()
+        hashes, requirements = await self._read()
         target = await self._ports.connector.connect(self._environment)
         try:
             async with asyncio.timeout(PATIENCE):
-                return await self._look(target, hashes)
+                return await self._look(target, hashes, requirements)
         except TimeoutError as error:
             name, address = self._environment.name, self._environment.address
             raise NetworkError(
@@ -97,30 +99,33 @@ class _Look:
         finally:
             await target.close()
 
-    async def _hashes(self) -> Mapping[str, str]:
-        """Digests by source; a source that cannot be read is a refusal."""
-        found: dict[str, str] = {}
+    async def _read(self) -> tuple[Mapping[str, str], Mapping[str, Requirement]]:
+        """Digests and needs by source; a source that cannot be read is a refusal."""
+        hashes: dict[str, str] = {}
+        needs: dict[str, Requirement] = {}
         for file in self._plan.files:
             try:
-                found[file.source.path] = await self._sources.digests.of(file.source)
+                needs[file.source.path] = await self._sources.digests.requirement(file)
+                hashes[file.source.path] = await self._sources.digests.of(file.source)
             except ArtifactError as error:
                 self._refuse(error)
-        return found
+        return hashes, needs
 
     def _refuse(self, error: KdeployError) -> Failure:
         failure = _failure(self._ports, self._environment, error)
         self._refusals.append(failure)
         return failure
 
-    async def _look(self, target: Target, hashes: Mapping[str, str]) -> EnvironmentPreview:
-        limits = self._plan.validation
-        tools = [each.tool for each in self._plan.dependencies if each.tool]
-        facts = await target.facts(FactsQuery((*tools, *limits.tools), tuple(limits.disk)))
+    async def _look(
+        self, target: Target, hashes: Mapping[str, str], requirements: Mapping[str, Requirement]
+    ) -> EnvironmentPreview:
+        facts = await target.facts(facts_query(self._plan, requirements))
         wanted = await self._survey(target, facts, hashes)
         diffs, notes = await compare(target, wanted, self._sources)
-        files = tuple(self._file(each, diffs, notes) for each in wanted)
         found = await self._dependencies(target, facts)
         installs = any(each.change is DependencyChange.INSTALL for each in found)
+        refused = self._gate(wanted, facts, requirements, installs=installs)
+        files = tuple(self._file(each, diffs, notes, refused) for each in wanted)
         instruments = await self._instruments(target, installs)
         return EnvironmentPreview(
             environment=self._environment.name,
@@ -146,7 +151,25 @@ class _Look:
             for file, placement in zip(planned, placed, strict=True)
         ]
 
-    def _file(self, wanted: Wanted, diffs: Mapping[str, tuple[DiffLine, ...]], notes: Mapping[str, str]) -> FilePreview:
+    def _gate(
+        self, wanted: Sequence[Wanted], facts: Facts, requirements: Mapping[str, Requirement], *, installs: bool
+    ) -> Mapping[str, Failure]:
+        """Refusals of the gate by the path that they are about; while packages are to come, interpreters may, too."""
+        arrivals = [
+            Arrival(each.placement.entry, each.file.type, requirements[each.file.source.path]) for each in wanted
+        ]
+        states = {each.state.path: each.state for each in wanted}
+        found = refusals(arrivals, facts, self._environment.roots, states=states, complete=not installs)
+        told = {id(each): self._refuse(each) for each in found}
+        return {each.path: told[id(each)] for each in reversed(about_files(found))}
+
+    def _file(
+        self,
+        wanted: Wanted,
+        diffs: Mapping[str, tuple[DiffLine, ...]],
+        notes: Mapping[str, str],
+        refused: Mapping[str, Failure],
+    ) -> FilePreview:
         entry, state = wanted.placement.entry, wanted.state
         stands = state.kind is FileKind.FILE
         content = stands and state.sha256 != entry.sha256
@@ -160,6 +183,8 @@ class _Look:
                 change = FileChange.NEW
         except TargetError as error:
             change, refusal = FileChange.REFUSED, self._refuse(error)
+        if (by_gate := refused_by(entry.path, refused)) is not None:
+            change, refusal = FileChange.REFUSED, by_gate
         return FilePreview(
             source=wanted.file.source.relative,
             target=entry.path,

@@ -16,7 +16,7 @@ from kdeploy_gui.errors import Category, ContentChanged, KdeployError, TargetErr
 from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
-from kdeploy_gui.model.facts import Disk, Facts, FactsQuery
+from kdeploy_gui.model.facts import Disk, Facts, FactsQuery, Folder, Presence
 from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, Restored
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey, randomart
 from kdeploy_gui.ports import Content, Target
@@ -56,6 +56,7 @@ class MemoryMachine:
     )
     files: dict[str, StoredFile] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
+    programs: dict[str, Presence] = field(default_factory=dict)
     free_bytes: int = 1 << 30
     failures: dict[str, list[KdeployError | None]] = field(default_factory=lambda: defaultdict(list))
     replies: dict[str, Completed] = field(default_factory=dict)
@@ -83,11 +84,14 @@ class MemoryTarget:
     async def facts(self, query: FactsQuery) -> Facts:
         """See `Target.facts`."""
         await self._machine.enter("facts")
+        facts = self._machine.facts
         disk = Disk(self._machine.free_bytes, 1 << 31, 1 << 16, "/")
         return replace(
-            self._machine.facts,
+            facts,
             tools={tool: self._machine.tools.get(tool, "") for tool in query.tools},
             disks=dict.fromkeys(query.paths, disk),
+            programs={each: self._machine.programs.get(each, Presence.RUNS) for each in query.programs},
+            folders={path: Folder(path, path, disk=disk, mount="/") for path in map(facts.expand, query.folders)},
         )
 
     async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -13,9 +11,10 @@ from typing import Protocol
 
 from kdeploy_gui import resources
 from kdeploy_gui.environments import tar_stream
+from kdeploy_gui.environments.shell_facts import asked, parse_facts
 from kdeploy_gui.errors import ContentChanged, Evidence, KdeployError, TargetBusy, TargetError
 from kdeploy_gui.model.command import Command, Completed
-from kdeploy_gui.model.facts import Disk, Facts, FactsQuery
+from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileKind, FileState, Restored
 from kdeploy_gui.ports import Content
 
@@ -50,7 +49,6 @@ _SAID = (
     ("Text file busy", "E-BUSY", "the file is in use"),
     ("File name too long", "E-NAMETOOLONG", "a file name is too long"),
 )
-_DF = re.compile(r"\s(\d{1,18})\s+(\d{1,18})\s+(\d{1,18})\s+(?:\d+%|-)\s+(/.*)$")
 
 
 class Shell(Protocol):
@@ -90,7 +88,8 @@ class ShellTarget:
         tools = tuple(dict.fromkeys((*NEEDED, *query.tools)))
         before = time.time()
         arguments = (str(len(tools)), *tools, *query.paths)
-        done = await self._shell.run(resources.text("remote/facts.sh"), arguments)
+        source = _once(asked(query).encode("utf-8", "surrogateescape"))
+        done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
         facts = parse_facts(done, (before + time.time()) / 2)
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
         if missing:
@@ -266,80 +265,6 @@ def _folder_in(line: str, folders: Sequence[str]) -> str:
     """The folder that a message is about, the first one where it names none."""
     named = [each for each in folders if each in line or each.lstrip("/") in line]
     return max(named, key=len, default=next(iter(folders), ""))
-
-
-def parse_facts(done: Completed, now: float) -> Facts:
-    """Facts from the output of `facts.sh`; `now` is the workstation's time (s) in the middle of the round trip.
-
-    Raises TargetError E-SHELL where the answer is not that of a POSIX shell.
-    """
-    try:
-        return _facts(done, now)
-    except (ValueError, OverflowError) as nonsense:
-        raise TargetError(
-            "E-SHELL", f"the machine's facts make no sense: {nonsense}", evidence=_evidence("facts", done)
-        ) from nonsense
-
-
-def _facts(done: Completed, now: float) -> Facts:
-    said: dict[str, str] = {}
-    tools: dict[str, str] = {}
-    frames: dict[str, dict[str, str]] = {"disk": {}, "inodes": {}}
-    for line in done.text.split("\n"):
-        key, _, value = line.partition("\t")
-        name, _, rest = value.partition("\t")
-        if key == "tool":
-            tools[name] = rest
-        elif key in frames:
-            frames[key][name] = rest
-        else:
-            said[key] = value
-    if not said.get("kernel_release") or not said.get("home"):
-        raise TargetError(
-            "E-SHELL", "the machine did not answer as a POSIX shell does", evidence=_evidence("facts", done)
-        )
-    clock = _number(said.get("clock", ""))
-    return Facts(
-        kernel_release=said["kernel_release"],
-        kernel_build=said.get("kernel_build", ""),
-        machine=said.get("machine", ""),
-        boot_id=said.get("boot_id", ""),
-        os_id=said.get("os_id", ""),
-        os_version=said.get("os_version", ""),
-        os_name=said.get("os_name", ""),
-        memory_total=int(_number(said.get("memory_total_kib", ""))) * 1024,
-        memory_available=int(_number(said.get("memory_available_kib", ""))) * 1024,
-        load=_number(said.get("load", "")),
-        uptime=_number(said.get("uptime", "")),
-        clock_skew=round(clock + 0.5 - now, 1) if clock else 0.0,
-        uid=int(_number(said.get("uid", ""), -1)),
-        user=said.get("user", ""),
-        group=said.get("group", ""),
-        home=said["home"],
-        package_manager=said.get("package_manager", ""),
-        tools=tools,
-        disks={path: _disk(line, frames["inodes"].get(path, "")) for path, line in frames["disk"].items()},
-    )
-
-
-def _number(text: str, otherwise: float = 0.0) -> float:
-    try:
-        number = float(text.split()[0])
-    except (ValueError, IndexError):
-        return otherwise
-    return number if math.isfinite(number) else otherwise
-
-
-def _disk(space: str, inodes: str) -> Disk:
-    blocks, nodes = _DF.search(space), _DF.search(inodes)
-    if blocks is None:
-        return Disk(0, 0)
-    return Disk(
-        free_bytes=int(blocks[3]) * 1024,
-        total_bytes=int(blocks[1]) * 1024,
-        free_inodes=int(nodes[3]) if nodes and int(nodes[1]) else None,
-        mount=blocks[4],
-    )
 
 
 def parse_survey(text: str) -> dict[str, FileState]:

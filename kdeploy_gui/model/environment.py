@@ -42,7 +42,10 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """One machine. `host_keys` are the pinned SHA256 fingerprints of its host keys, never tied to its address."""
+    """One machine. `host_keys` are the pinned SHA256 fingerprints of its host keys, never tied to its address.
+
+    `roots` are the folders on it that files may go to or below; empty: all but those that no test suite belongs to.
+    """
 
     name: str
     host: str
@@ -56,6 +59,7 @@ class Environment:
     jump: str = ""
     become: Become = Become.NONE
     host_keys: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
     power: Power = field(default_factory=Power)
     uri: str = ""
     domain: str = ""

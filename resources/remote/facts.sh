@@ -1,5 +1,7 @@
 # Facts about this machine, one `key<TAB>value` a line. Changes nothing.
 # $1: number of commands to look up; then the commands; then paths whose file system is measured.
+# stdin: `option<TAB>NAME` whether the kernel is built with that, `program<TAB>PATH` whether that can be executed, then
+# `step<TAB>PATH` who owns that, then `folder<TAB>PATH` where that really is and what file system holds it.
 LC_ALL=C
 export LC_ALL
 
@@ -17,7 +19,24 @@ say uptime "$(line_of /proc/uptime)"
 say uid "$(id -u)"
 say user "$(id -un)"
 say group "$(id -gn)"
+say gid "$(id -g)"
 say home "$HOME"
+say userland "$(printf '%s' $(od -An -v -tx1 -N52 /bin/sh 2>/dev/null || hexdump -v -n 52 -e '1/1 " %02x"' /bin/sh 2>/dev/null))"
+for file in /lib/ld-* /lib/ld64* /lib/ld.so.* /lib32/ld-* /lib64/ld-* /lib64/ld64* /libx32/ld-* /system/bin/linker*; do
+    case $file in
+        *.so.* | *linker*) [ ! -x "$file" ] || say loader "$file" ;;
+    esac
+done
+
+for file in /proc/sys/fs/binfmt_misc/*; do
+    case $file in */register | */status | *'*') continue ;; esac
+    while read -r key value; do
+        case $key in
+            disabled) break ;;
+            magic) say emulated "$value" ;;
+        esac
+    done < "$file"
+done 2>/dev/null
 
 for file in /etc/os-release /usr/lib/os-release; do
     [ -r "$file" ] || continue
@@ -67,3 +86,119 @@ for path do
     say disk "$path	$(df -Pk -- "$place" 2>/dev/null | tail -n 1)"
     say inodes "$path	$(df -Pi -- "$place" 2>/dev/null | tail -n 1)"
 done
+
+tab='	'
+newline='
+'
+asked=
+folders=
+links=
+last=
+
+tell_steps() {
+    [ $# -eq 0 ] || stat -c 's	%f	%u	%g	%n' -- "$@" 2>/dev/null
+}
+
+# Every step of the way to $1.
+tell_way() {
+    step=$1
+    set -- /
+    while [ -n "$step" ]; do
+        set -- "$@" "$step"
+        step=${step%/*}
+    done
+    tell_steps "$@"
+}
+
+measure() {
+    [ $# -gt 0 ] || return 0
+    say df ""
+    for each do say at "$each"; done
+    df -Pk -- "$@" 2>/dev/null | tail -n +2 | while IFS= read -r line; do say space "$line"; done
+    df -Pi -- "$@" 2>/dev/null | tail -n +2 | while IFS= read -r line; do say nodes "$line"; done
+}
+
+# Whether a link lies on the way to $1.
+behind_link() {
+    [ -n "$links" ] || return 1
+    step=$1
+    while [ -n "$step" ]; do
+        case $links in *"$newline$step$newline"*) return 0 ;; esac
+        step=${step%/*}
+    done
+    return 1
+}
+
+# Tells those of the options $1 that are set, after an empty one where the kernel shows its configuration.
+tell_options() {
+    [ -r /proc/config.gz ] && settings=$(zcat /proc/config.gz 2>/dev/null) && [ -n "$settings" ] || return 0
+    say option ""
+    for name in $1; do
+        case $newline$settings$newline in *"${newline}CONFIG_$name=y$newline"*) say option "$name" ;; esac
+    done
+}
+
+# While steps are read the arguments are those to tell about, then file systems to measure.
+set --
+while IFS=$tab read -r kind path; do
+    place=$path
+    case $place in
+        "~" | "~/"*)
+            place=${HOME%/}${place#"~"}
+            place=${place:-/}
+            ;;
+    esac
+    case $kind in
+        option) asked="$asked $path" ;;
+        program)
+            if [ ! -f "$place" ]; then
+                say program "$path	missing"
+            elif [ -x "$place" ]; then
+                say program "$path	executable"
+            else
+                say program "$path	not executable"
+            fi
+            ;;
+        step)
+            if [ -L "$place" ]; then links=${links:-$newline}$place$newline; elif [ ! -e "$place" ]; then continue; fi
+            set -- "$@" "$place"
+            if [ $# -ge 200 ]; then
+                tell_steps "$@"
+                set --
+            fi
+            ;;
+        folder)
+            if [ -z "$folders" ]; then
+                folders=yes
+                tell_steps "$@"
+                tell_way "$HOME"
+                set --
+            fi
+            say folder "$place"
+            while [ -n "$place" ] && [ ! -d "$place" ]; do place=${place%/*}; done
+            real=${place:-/}
+            if behind_link "$place"; then
+                real=$(cd -P -- "$place" 2>/dev/null && pwd -P) || continue
+                tell_way "$real"
+            fi
+            say real "${place:-/}	$real"
+            [ "$real" != "$last" ] || continue
+            last=$real
+            set -- "$@" "$real"
+            if [ $# -ge 200 ]; then
+                measure "$@"
+                set --
+            fi
+            ;;
+    esac
+done
+[ -z "$asked" ] || tell_options "$asked"
+if [ -n "$folders" ]; then
+    measure "$@"
+    while read -r _ path _ options _; do
+        case ,$options, in *,ro,*) flags=ro ;; *) flags=rw ;; esac
+        case ,$options, in *,noexec,*) flags=$flags,noexec ;; esac
+        say mount "$flags	$path"
+    done < /proc/mounts
+fi
+exit 0

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kdeploy_gui.model.abi import AARCH64, X86_64, Abi
 from tests.cli.program import Lab, kdeploy
+from tests.elves import program
 from tests.lab.fixtures import MakeSshd
 from tests.lab.sshd import Sshd
 
@@ -87,3 +89,38 @@ def test_retry_of_what_is_not_there(lab: Lab, board: Sshd, arguments: list[str])
     said = kdeploy("retry", *arguments)
     assert said.status == 1
     assert "E-RUN-UNKNOWN" in said.stderr
+
+
+def test_what_cannot_run_there_is_refused_by_show_and_by_deploy(lab: Lab, board: Sshd) -> None:
+    foreign = Abi(AARCH64, 64, True) if os.uname().machine == "x86_64" else Abi(X86_64, 64, True)
+    plan = lab.write_plan(extra='[[artifacts]]\nsource = "tool"\ntype = "binary"\ntarget = "~/suite/"\nmode = "0755"\n')
+    (lab.folder / "tool").write_bytes(program(foreign))
+    before = everything_below(board.home())
+    said = kdeploy("plan", "show", plan)
+    assert said.status == 2
+    words = f"{board.home()}/suite/tool is made for {foreign.title}, the machine is {os.uname().machine}"
+    assert f"  refused     E-ARCH: {words}\n              Build it for {os.uname().machine}" in said.stdout
+    assert f"  refused     {board.home()}/suite/tool" in said.stdout
+    assert f"  new         {board.home()}/suite/one.sh" in said.stdout
+    run = kdeploy("deploy", "--json", plan)
+    assert run.status == 1
+    (check,) = [each for each in run.events if each["type"] == "check_done"]
+    assert (check["ok"], check["value"], check["limit"]) == (False, os.uname().machine, foreign.title)
+    error = run.events[-1]["environments"][0]["error"]
+    assert (error["code"], error["category"], error["message"]) == ("E-ARCH", "ARTIFACT", words)
+    assert error["on_target"] == "Unchanged: nothing was sent."
+    assert everything_below(board.home()) == before
+    lab.plan.write_text(lab.plan.read_text().replace('"binary"', '"data"'))
+    assert kdeploy("deploy", "--quiet", plan).status == 0
+
+
+def test_roots_in_the_lab_file_are_the_only_places(lab: Lab, board: Sshd) -> None:
+    path = lab.home / "lab.toml"
+    path.write_text(path.read_text() + 'roots = ["/opt", "~/other"]\n')
+    said = kdeploy("plan", "show", lab.write_plan())
+    assert said.status == 2
+    assert f"E-ROOT: {board.home()}/suite is no place for deployments" in said.stdout
+    path.write_text(path.read_text().replace("~/other", "~"))
+    assert kdeploy("deploy", "--quiet", lab.plan).status == 0
+    path.write_text(path.read_text().replace('"~"', '"../x"'))
+    assert "environment[0].roots" in kdeploy("plan", "show", lab.plan).stderr

@@ -22,11 +22,13 @@ from kdeploy_gui.environments.memory_target import MemoryMachine, MemoryTarget, 
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.environments.ssh_host import SshConnector
 from kdeploy_gui.errors import ArtifactError, ContentChanged, KdeployError, TargetBusy, TargetError
+from kdeploy_gui.model.abi import HEADER, Abi
 from kdeploy_gui.model.command import Command
-from kdeploy_gui.model.facts import FactsQuery
+from kdeploy_gui.model.facts import FactsQuery, Presence
 from kdeploy_gui.model.files import Batch, FileKind, ManifestEntry, Placement
 from kdeploy_gui.ports import Target
 from tests.contract.local_shell import LocalShell
+from tests.lab.fixtures import Mount
 from tests.lab.processes import wait_until
 from tests.lab.sshd import Sshd
 
@@ -54,6 +56,9 @@ class FolderContent:
         self.before_read: Callable[[], None] = lambda: None
 
     def digest(self, source: object, stop: object = None) -> str:
+        raise NotImplementedError(source)
+
+    def requirement(self, source: object) -> None:
         raise NotImplementedError(source)
 
     def read(self, path: str) -> Iterator[bytes]:
@@ -185,6 +190,79 @@ async def test_facts_tell_kernel_home_and_asked_tools(peer: Peer) -> None:
     assert facts.disks[peer.root].free_bytes > 0
     assert facts.disks[f"{peer.root}/not/there"].free_bytes > 0
     assert abs(facts.clock_skew) < 5
+
+
+async def test_facts_tell_the_way_to_folders_and_whether_programs_are_there(peer: Peer) -> None:
+    asked = (peer.root, f"{peer.root}/not/there yet", "~/suite", "~")
+    facts = await peer.target.facts(FactsQuery(programs=("/bin/sh",), folders=asked))
+    assert facts.programs == {"/bin/sh": Presence.RUNS}
+    assert set(facts.folders) == {facts.expand(each) for each in asked}
+    for path, folder in facts.folders.items():
+        assert folder.path == path
+        assert folder.real.startswith("/")
+        assert folder.disk is not None
+        assert folder.disk.free_bytes > 0
+        assert folder.mount.startswith("/")
+        assert not folder.read_only
+        assert not folder.noexec
+
+
+async def test_steps_of_the_way_are_told_with_links_followed(peer: Peer) -> None:
+    if not isinstance(peer, DiskPeer):
+        pytest.skip("a memory machine has no links")
+    root = Path(peer.root).resolve()
+    (root / "real dir/deep").mkdir(parents=True)
+    (root / "real dir").chmod(0o1775)
+    (root / "li*k").symlink_to("real dir")
+    (root / "plain").write_text("a file")
+    asked = (f"{root}/li*k/deep/new", f"{root}/plain/x", f"{root}/-n $(touch boom)")
+    facts = await peer.target.facts(FactsQuery(folders=asked))
+    found = facts.folders[asked[0]]
+    assert found.real == f"{root}/real dir/deep/new"
+    steps = {each.path: each for each in found.parents}
+    assert found.parents[0].path == "/"
+    assert steps[f"{root}/li*k"].kind is FileKind.SYMLINK
+    sticky = steps[f"{root}/real dir"]
+    assert (sticky.kind, sticky.mode, sticky.uid, sticky.gid) == (FileKind.FOLDER, 0o1775, os.getuid(), os.getgid())
+    assert steps[f"{root}/real dir/deep"].kind is FileKind.FOLDER
+    assert asked[0] not in steps
+    assert facts.folders[asked[1]].parents[-1].kind is FileKind.FILE
+    assert facts.folders[asked[2]].parents[-1].path == str(root)
+    assert not (root / "boom").exists()
+    assert facts.gid == os.getgid()
+
+
+async def test_facts_tell_what_programs_are_made_for(peer: Peer, tmp_path: Path) -> None:
+    if not isinstance(peer, DiskPeer):
+        pytest.skip("a memory machine runs no programs")
+    asked = (f"{tmp_path}/none", "/etc/passwd", "/etc", "/bin/sh")
+    facts = await peer.target.facts(FactsQuery(programs=asked, options=("MODULES", "NO_SUCH_OPTION")))
+    presences = [Presence.MISSING, Presence.NOT_EXECUTABLE, Presence.MISSING, Presence.RUNS]
+    assert [facts.programs[each] for each in asked] == presences
+    assert facts.userland == Abi.of(Path("/bin/sh").read_bytes()[:HEADER])
+    assert all(os.access(each, os.X_OK) for each in facts.loaders)
+    assert list(facts.loaders) == sorted(set(facts.loaders))
+    if Path("/proc/config.gz").exists():
+        assert facts.options == frozenset({"MODULES"} if Path("/proc/modules").exists() else ())
+    else:
+        assert facts.options is None
+    assert (await peer.target.facts(FactsQuery())).options is None
+
+
+async def test_mounts_are_told_with_what_they_allow(peer: Peer, mounted: Mount) -> None:
+    if not isinstance(peer, DiskPeer):
+        pytest.skip("a memory machine has no mounts")
+    small, closed, silent = (mounted(each) for each in ("size=1m,nr_inodes=20", "ro", "noexec"))
+    asked = {each: f"{each}/a/b" for each in (small, closed, silent)}
+    facts = await peer.target.facts(FactsQuery(folders=tuple(asked.values())))
+    found = {each: facts.folders[path] for each, path in asked.items()}
+    assert [each.mount for each in found.values()] == [str(each) for each in found]
+    assert [(each.read_only, each.noexec) for each in found.values()] == [(False, False), (True, False), (False, True)]
+    disk = found[small].disk
+    assert disk is not None
+    assert disk.free_bytes == 1 << 20
+    assert disk.free_inodes is not None
+    assert 0 < disk.free_inodes < 20
 
 
 async def test_a_missing_path_is_missing(peer: Peer) -> None:
@@ -457,3 +535,31 @@ async def test_no_version_is_kept_unless_asked_for(peer: Peer, tmp_path: Path) -
     with pytest.raises(TargetError) as caught:
         await peer.target.restore(1)
     assert caught.value.code == "E-ROLLBACK-NONE"
+
+
+async def test_facts_about_many_folders_come_in_one_answer(peer: Peer) -> None:
+    asked = tuple(f"{peer.root}/many/a{at % 9}/b{at}" for at in range(450))
+    if isinstance(peer, DiskPeer):
+        for each in asked[::2]:
+            Path(each).mkdir(parents=True)
+        (Path(peer.root) / "many/link").symlink_to("a0")
+        asked = (*asked, f"{peer.root}/many/link/new")
+    facts = await peer.target.facts(FactsQuery(folders=asked))
+    assert set(facts.folders) == set(asked)
+    for path in asked:
+        folder = facts.folders[path]
+        assert folder.disk is not None
+        assert folder.mount
+        if isinstance(peer, DiskPeer):
+            assert folder.parents[0].path == "/"
+            nearest = max(each for each in (path, *map(str, Path(path).parents)) if Path(each).exists())
+            assert nearest in {each.path for each in folder.parents}
+
+
+@pytest.mark.parametrize("shell", ["dash", "busybox"])
+async def test_a_home_at_the_root_is_no_surprise(tmp_path: Path, shell: str) -> None:
+    words = (shutil.which("busybox") or "busybox", "sh") if shell == "busybox" else ("/bin/dash",)
+    facts = await ShellTarget(LocalShell(words, Path("/")), FolderContent()).facts(FactsQuery(folders=("~", "~/x")))
+    assert (facts.home, set(facts.folders)) == ("/", {"/", "/x"})
+    assert {facts.expand("~/x")} <= set(facts.folders)
+    assert facts.folders["/x"].mount == "/"

@@ -139,6 +139,7 @@ def test_added_environment_reads_back(lab: Path) -> None:
         credential="vm",
         jump="a",
         host_keys=(KEY, OTHER_KEY),
+        roots=("/opt", "~"),
         power=Power("echo 'on'", 'echo "off"'),
         uri="qemu:///session",
         domain="d",

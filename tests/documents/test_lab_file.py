@@ -221,3 +221,13 @@ def test_broken_file(tmp_path: Path) -> None:
     lab = read(tmp_path, "[[environment]\n")
     assert lab.problems[0].line == 1
     assert "not valid TOML" in lab.problems[0].message
+
+
+def test_roots_are_folders_on_the_machine(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text('[[environment]]\nname = "a"\nhost = "h"\nroots = ["/", "~", "~/t", "/opt/tests/"]\n')
+    (environment,) = read_lab(path).lab.environments
+    assert environment.roots == ("/", "~", "~/t", "/opt/tests")
+    assert read_lab(path).problems == ()
+    path.write_text('[[environment]]\nname = "a"\nhost = "h"\nroots = ["opt", "/a/../b", "", "/a//b"]\n')
+    assert [each.field for each in read_lab(path).problems] == [f"environment[0].roots[{index}]" for index in range(4)]

@@ -16,10 +16,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from kdeploy_gui.environments.shell_target import NEEDED, ShellTarget, parse_facts, parse_survey
+from kdeploy_gui import resources
+from kdeploy_gui.environments.shell_facts import parse_facts
+from kdeploy_gui.environments.shell_target import NEEDED, ShellTarget, parse_survey
 from kdeploy_gui.errors import Category, ContentChanged, KdeployError, TargetBusy, TargetError
+from kdeploy_gui.model.abi import AARCH64, Abi
 from kdeploy_gui.model.command import Completed
-from kdeploy_gui.model.facts import FactsQuery
+from kdeploy_gui.model.facts import FactsQuery, Presence
 from kdeploy_gui.model.files import Batch, FileKind, ManifestEntry, Placement
 from tests.contract.local_shell import LocalShell
 from tests.engine.steps import over_ssh
@@ -434,3 +437,64 @@ def test_any_file_name_comes_into_place(tmp_path: Path, name: str) -> None:
 
     asyncio.run(deploy())
     assert Path(path).read_bytes() == b"new"
+
+
+async def test_what_the_gate_asks_for_is_understood() -> None:
+    said = (
+        "gid\t7\nuserland\t7f454c46010201\nloader\t/lib/ld.so.1\noption\t\noption\tSMP\n"
+        "program\t/bin/x\tnot executable\n"
+        "folder\t/a b/c\ns\t41ed\t0\t0\t/\ns\ta1ff\t5\t6\t/a b\nreal\t/a b\t/z\ns\t81a4\t0\t0\t/z\n"
+        "df\t\nat\t/z\nspace\tfs 10 5 5 50% /z\nnodes\tfs 9 1 8 1% /z\n"
+        "mount\trw\t/\nmount\tro\t/z\nmount\tro,noexec\t/z\nmount\trw\t/zebra\n"
+    )
+    facts = await answering(sound() + said).facts(FactsQuery())
+    assert (facts.gid, facts.loaders, facts.options) == (7, ("/lib/ld.so.1",), frozenset({"SMP"}))
+    assert facts.userland == Abi(0, 32, False)
+    assert facts.programs == {"/bin/x": Presence.NOT_EXECUTABLE}
+    folder = facts.folders["/a b/c"]
+    assert (folder.real, folder.mount, folder.read_only, folder.noexec) == ("/z/c", "/z", True, True)
+    assert [(each.path, each.kind) for each in folder.parents] == [
+        ("/", FileKind.FOLDER),
+        ("/a b", FileKind.SYMLINK),
+        ("/z", FileKind.FILE),
+    ]
+    assert folder.disk
+    assert (folder.disk.free_bytes, folder.disk.free_inodes) == (5 * 1024, 8)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "space\tfs 10 5 5 50% /z\n",
+        "df\t\nat\t/z\nat\t/y\nspace\tfs 10 5 5 50% /z\n",
+        "df\t\nat\t/z\nspace\tnonsense\n",
+    ],
+)
+async def test_a_file_system_that_was_not_measured_is_not_guessed(lines: str) -> None:
+    text = f"{sound()}folder\t/z\nreal\t/z\t/z\n{lines}"
+    assert (await answering(text).facts(FactsQuery())).folders["/z"].disk is None
+
+
+@pytest.mark.parametrize("line", ["program\t/x\tmaybe", "s\tmode\t0\t0\t/", "s\t41ed\troot\t0\t/"])
+async def test_nonsense_about_folders_and_programs_is_told_as_such(line: str) -> None:
+    with pytest.raises(TargetError) as caught:
+        await answering(f"{sound()}{line}\n").facts(FactsQuery())
+    assert caught.value.code == "E-SHELL"
+
+
+@pytest.mark.parametrize(
+    "words", [("/bin/dash",), (shutil.which("busybox") or "busybox", "sh")], ids=["dash", "busybox"]
+)
+async def test_emulators_that_are_registered_are_found(tmp_path: Path, words: tuple[str, ...]) -> None:
+    registered = tmp_path / "binfmt_misc"
+    registered.mkdir()
+    magic = "7f454c460201010000000000000000000200b700"
+    (registered / "qemu-aarch64").write_text(
+        f"enabled\ninterpreter /q\nflags: OCF\noffset 0\nmagic {magic}\nmask ffff\n"
+    )
+    (registered / "qemu-arm").write_text("disabled\ninterpreter /q\noffset 0\nmagic 7f454c4601010100\n")
+    (registered / "jar").write_text("enabled\ninterpreter /j\noffset 0\nmagic 504b0304\n")
+    (registered / "status").write_text("enabled\n")
+    script = resources.text("remote/facts.sh").replace("/proc/sys/fs/binfmt_misc", str(registered))
+    done = await LocalShell(words, tmp_path).run(script, ("0",))
+    assert [each.shape for each in parse_facts(done, 0).emulated] == [(AARCH64, 64, True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.lab.chaos import Chaos
 from tests.lab.sshd import Sshd, sshd_program
 
 MakeSshd = Callable[..., Sshd]
+Mount = Callable[[str], Path]
 MakeChaos = Callable[[Environment], Chaos]
 
 
@@ -47,6 +49,25 @@ def make_chaos() -> Iterator[MakeChaos]:
     """Put proxies that misbehave in front of environments."""
     with ExitStack() as stack:
         yield lambda environment: stack.enter_context(Chaos(environment.host, environment.port))
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Mount]:
+    """Mount a file system in memory with these options (`size=8m`, `ro`, ...); root only."""
+    if os.getuid() != 0:
+        pytest.skip("only root can mount")
+    with ExitStack() as stack:
+
+        def mount(options: str) -> Path:
+            place = tmp_path / f"mount {options}"
+            place.mkdir()
+            done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True)
+            if done.returncode:
+                pytest.skip(f"mounting is not possible here: {done.stderr.decode()}")
+            stack.callback(lambda: subprocess.run(["umount", "-l", place], check=True))
+            return place
+
+        yield mount
 
 
 @pytest.fixture

@@ -233,19 +233,20 @@ async def test_what_the_target_refuses_is_not_retried_and_its_words_are_kept(
     tmp_path: Path, sshd: Sshd, chaos: Chaos
 ) -> None:
     content = MemoryContent()
-    (sshd.home() / "t").write_bytes(b"a file where a folder is needed")
     plan = big_plan(chaos.environment(sshd.environment("board-a")), content, str(sshd.home()))
+    plan = replace(plan, files=tuple(replace(each, owner="no-such-user") for each in plan.files))
 
     async with rehearsal(tmp_path, {}, content, connector=over_ssh(content)) as run:
         state, events = await run.run(plan)
 
     error = state.environments["board-a"].error
     assert error is not None
-    assert (error.category, error.code) == (Category.TARGET, "E-NOTDIR")
+    assert (error.category, error.code) == (Category.TARGET, "E-OWNER")
     assert error.where == Place("board-a", "deploying_scripts", f"{sshd.home()}/t")
-    assert error.evidence.exit_status == 10
-    assert f"{sshd.home()}/t" in error.evidence.stderr
+    assert error.evidence.exit_status == 13
+    assert "no-such-user" in error.evidence.stderr
     assert "intact" in error.on_target
     assert error.remedy
     assert not of(events, "retry_scheduled")
     assert chaos.connections == 1
+    assert on_disk(sshd.home()) == {}

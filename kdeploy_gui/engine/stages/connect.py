@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from kdeploy_gui.engine.context import Context
+from kdeploy_gui.engine.gate import refusals
 from kdeploy_gui.model.event import FactFound
 from kdeploy_gui.model.facts import Facts
 
 
 async def run(context: Context) -> None:
-    """Connect and tell what the machine is."""
+    """Connect and tell what the machine is. Raises the gate's first refusal, before packages are installed."""
     await context.target()
     for name, value in described(context.known):
         context.emit(FactFound(name, value))
+    packages = any(each.name for each in context.plan.dependencies)
+    context.refuse(refusals(context.arrivals(), context.known, context.environment.roots, complete=not packages))
 
 
 def described(facts: Facts) -> tuple[tuple[str, str], ...]:

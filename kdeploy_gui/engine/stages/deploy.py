@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kdeploy_gui.engine.context import Context
+from kdeploy_gui.engine.gate import refusals
 from kdeploy_gui.errors import PlanError, TargetError
 from kdeploy_gui.model.event import FileDone, RollbackDone
 from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, Restored, same_owner
@@ -37,6 +38,8 @@ async def run(context: Context) -> None:
             context.emit(FileDone(placement.entry.path, "same", 0, placement.entry.sha256))
     if not changed:
         return
+    facts = await target.facts(context.query)
+    context.refuse(refusals(context.arrivals(), facts, context.environment.roots, states=states))
     await context.drop_mark(f"run {context.run} began to change its files and has not made it READY since")
     step = max(1, batch.size // 20)
     reported = 0

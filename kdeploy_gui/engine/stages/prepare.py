@@ -6,10 +6,11 @@ from kdeploy_gui.engine.context import Context
 
 
 async def run(context: Context) -> None:
-    """Hash the plan's sources. Raises ArtifactError for one that is gone or unreadable."""
+    """Hash the plan's sources and learn what they need. Raises ArtifactError for one that is gone or unreadable."""
     files = context.plan.files
     step = max(1, len(files) // 20)
     for number, file in enumerate(files, 1):
         context.hashes[file.source.path] = await context.digests.of(file.source)
+        context.requirements[file.source.path] = await context.digests.requirement(file)
         if number % step == 0 or number == len(files):
             context.progress(number, len(files), "files")

@@ -1,0 +1,207 @@
+"""Facts out of what `facts.sh` says."""
+
+from __future__ import annotations
+
+import math
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from posixpath import join
+
+from kdeploy_gui.errors import Evidence, TargetError
+from kdeploy_gui.model.abi import HEADER, Abi
+from kdeploy_gui.model.command import Completed
+from kdeploy_gui.model.facts import Disk, Facts, FactsQuery, Folder, Parent, Presence
+from kdeploy_gui.model.files import FileKind
+
+_DF = re.compile(r"\s(\d{1,18})\s+(\d{1,18})\s+(\d{1,18})\s+(?:\d+%|-)\s+(/.*)$")
+_FRAMES = ("tool", "disk", "inodes", "loader", "program", "emulated", "option")
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+_KINDS = {stat.S_IFDIR: FileKind.FOLDER, stat.S_IFLNK: FileKind.SYMLINK, stat.S_IFREG: FileKind.FILE}
+
+
+def asked(query: FactsQuery) -> str:
+    """What `facts.sh` reads from its stdin."""
+    steps = dict.fromkeys(step for folder in query.folders for step in _way(folder))
+    lines = {"option": query.options, "program": query.programs, "step": steps, "folder": query.folders}
+    return "".join(f"{kind}\t{each}\n" for kind, wanted in lines.items() for each in wanted)
+
+
+def parse_facts(done: Completed, now: float) -> Facts:
+    """Facts from the output of `facts.sh`; `now` is the workstation's time (s) in the middle of the round trip.
+
+    Raises TargetError E-SHELL where the answer is not that of a POSIX shell.
+    """
+    try:
+        found = _facts(done.text, now)
+    except (ValueError, OverflowError) as nonsense:
+        raise _no_shell(done, f"the machine's facts make no sense: {nonsense}") from nonsense
+    if found is None:
+        raise _no_shell(done, "the machine did not answer as a POSIX shell does")
+    return found
+
+
+def _no_shell(done: Completed, message: str) -> TargetError:
+    return TargetError("E-SHELL", message, evidence=Evidence("facts", done.status, done.error_text))
+
+
+def _facts(text: str, now: float) -> Facts | None:
+    said: dict[str, str] = {}
+    frames: dict[str, dict[str, str]] = {key: {} for key in _FRAMES}
+    for line in text.split("\n"):
+        key, _, value = line.partition("\t")
+        name, _, rest = value.partition("\t")
+        if key in frames:
+            frames[key][name] = rest
+        else:
+            said[key] = value
+    if not said.get("kernel_release") or not said.get("home"):
+        return None
+    clock = _number(said.get("clock", ""))
+    return Facts(
+        kernel_release=said["kernel_release"],
+        kernel_build=said.get("kernel_build", ""),
+        machine=said.get("machine", ""),
+        boot_id=said.get("boot_id", ""),
+        os_id=said.get("os_id", ""),
+        os_version=said.get("os_version", ""),
+        os_name=said.get("os_name", ""),
+        memory_total=int(_number(said.get("memory_total_kib", ""))) * 1024,
+        memory_available=int(_number(said.get("memory_available_kib", ""))) * 1024,
+        load=_number(said.get("load", "")),
+        uptime=_number(said.get("uptime", "")),
+        clock_skew=round(clock + 0.5 - now, 1) if clock else 0.0,
+        uid=int(_number(said.get("uid", ""), -1)),
+        user=said.get("user", ""),
+        group=said.get("group", ""),
+        home=said["home"],
+        gid=int(_number(said.get("gid", ""), -1)),
+        package_manager=said.get("package_manager", ""),
+        tools=frames["tool"],
+        disks={path: _disk(line, frames["inodes"].get(path, "")) for path, line in frames["disk"].items()},
+        userland=_abi(said.get("userland", "")),
+        emulated=tuple(each for magic in frames["emulated"] if (each := _abi(magic)) is not None),
+        loaders=tuple(frames["loader"]),
+        programs={path: Presence(word) for path, word in frames["program"].items()},
+        folders=folders_in(text),
+        options=frozenset(frames["option"]) - {""} if "" in frames["option"] else None,
+    )
+
+
+def _number(text: str, otherwise: float = 0.0) -> float:
+    try:
+        number = float(text.split()[0])
+    except (ValueError, IndexError):
+        return otherwise
+    return number if math.isfinite(number) else otherwise
+
+
+def _disk(space: str, inodes: str) -> Disk:
+    blocks, nodes = _DF.search(space), _DF.search(inodes)
+    if blocks is None:
+        return Disk(0, 0)
+    return Disk(
+        free_bytes=int(blocks[3]) * 1024,
+        total_bytes=int(blocks[1]) * 1024,
+        free_inodes=int(nodes[3]) if nodes and int(nodes[1]) else None,
+        mount=blocks[4],
+    )
+
+
+def _abi(header: str) -> Abi | None:
+    """From the start of an ELF file in hexadecimal."""
+    try:
+        return Abi.of(bytes.fromhex(header).ljust(HEADER, b"\0"))
+    except ValueError:
+        return None
+
+
+@dataclass
+class _Measured:
+    """File systems that were measured by one command, which tells them in the order in which they were asked for."""
+
+    lines: dict[str, list[str]] = field(default_factory=lambda: {"at": [], "space": [], "nodes": []})
+
+    def disks(self) -> Iterator[tuple[str, Disk]]:
+        """By place; none where a line is missing, so that no place gets another's."""
+        at, space, nodes = self.lines.values()
+        if len(at) == len(space):
+            inodes = nodes if len(nodes) == len(at) else [""] * len(at)
+            for place, blocks, left in zip(at, space, inodes, strict=True):
+                if _DF.search(blocks):
+                    yield place, _disk(blocks, left)
+
+
+@dataclass
+class _Ground:
+    """Lines about folders, as they come."""
+
+    folders: dict[str, None] = field(default_factory=dict)
+    steps: dict[str, Parent] = field(default_factory=dict)
+    reals: dict[str, str] = field(default_factory=dict)
+    measured: list[_Measured] = field(default_factory=list)
+    mounts: list[tuple[str, str]] = field(default_factory=list)
+
+    def hear(self, line: str) -> None:
+        match line.split("\t"):
+            case ["folder", path]:
+                self.folders[path] = None
+            case ["s", mode, uid, gid, path]:
+                bits = int(mode, 16)
+                kind = _KINDS.get(stat.S_IFMT(bits), FileKind.OTHER)
+                self.steps[path] = Parent(path, kind, int(uid), int(gid), stat.S_IMODE(bits))
+            case ["real", place, real]:
+                self.reals[place] = real
+            case ["df", _]:
+                self.measured.append(_Measured())
+            case ["at" | "space" | "nodes" as what, said] if self.measured:
+                self.measured[-1].lines[what].append(said)
+            case ["mount", flags, path]:
+                self.mounts.append((_ESCAPE.sub(lambda found: chr(int(found[1], 8)), path), flags))
+            case _:
+                pass
+
+    def folder(self, path: str, disks: Mapping[str, Disk]) -> Folder:
+        nearest = next((each for each in reversed(_way(path)) if each in self.reals), "")
+        if not nearest:
+            return Folder(path, path, self._parents(path))
+        base = self.reals[nearest]
+        real = join(base, path[len(nearest) :].lstrip("/")).rstrip("/") or "/"
+        mount, flags = self._mount(real)
+        return Folder(
+            path=path,
+            real=real,
+            parents=tuple(dict.fromkeys((*self._parents(path), *self._parents(real)))),
+            disk=disks.get(base),
+            mount=mount,
+            read_only=flags.startswith("ro"),
+            noexec=flags.endswith("noexec"),
+        )
+
+    def _parents(self, path: str) -> tuple[Parent, ...]:
+        return tuple(self.steps[each] for each in _way(path) if each in self.steps)
+
+    def _mount(self, real: str) -> tuple[str, str]:
+        """The mount point that holds a path, and its flags; of equal ones the last hides the others."""
+        found = ("", "")
+        for path, flags in self.mounts:
+            if len(path) >= len(found[0]) and (real == path or real.startswith(path.rstrip("/") + "/")):
+                found = (path, flags)
+        return found
+
+
+def folders_in(text: str) -> Mapping[str, Folder]:
+    """Folders by path. Raises ValueError where a line makes no sense."""
+    ground = _Ground()
+    for line in text.split("\n"):
+        ground.hear(line)
+    disks = {real: disk for each in ground.measured for real, disk in each.disks()}
+    return {path: ground.folder(path, disks) for path in ground.folders}
+
+
+def _way(path: str) -> list[str]:
+    """`/`, `/a`, `/a/b` of `/a/b`; `~`, `~/a` of `~/a`."""
+    top, _, rest = path.partition("/")
+    parts = [each for each in rest.split("/") if each]
+    return [f"{top}/{'/'.join(parts[:count])}".rstrip("/") or "/" for count in range(len(parts) + 1)]
