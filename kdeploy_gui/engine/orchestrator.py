@@ -14,6 +14,7 @@ from kdeploy_gui.engine.context import Context, Digests, Ports
 from kdeploy_gui.engine.feed import Feed
 from kdeploy_gui.engine.pipeline import Pipeline
 from kdeploy_gui.engine.scheduler import Ticket
+from kdeploy_gui.engine.verdict import Verdict
 from kdeploy_gui.errors import LocalError
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, EnvironmentQueued, Event, RunFinished, RunStarted, RunSubmitted
@@ -34,6 +35,7 @@ class _Run:
     number: int
     plan: Plan
     digests: Digests
+    verdict: Verdict
     state: RunState = field(default_factory=RunState)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
@@ -77,7 +79,7 @@ class Orchestrator:
     async def _submit(self, plan: Plan, source: PlanSource | None) -> int:
         names = tuple(each.name for each in plan.environments)
         number = await asyncio.to_thread(self._ports.log.begin, plan.name, names, source)
-        run = _Run(number, plan, Digests(self._ports.content))
+        run = _Run(number, plan, Digests(self._ports.content), Verdict(len(plan.environments)))
         self._runs[number] = run
         unsubscribe = self.feed.subscribe(partial(_fold, run))
         self.feed.publish(number, RunSubmitted(plan.name, names, plan.policy.priority))
@@ -181,11 +183,11 @@ class Orchestrator:
             digests=run.digests,
             emit=lambda body: pipeline.emit(body),
         )
-        pipeline = Pipeline(context, publish, self.feed.durable)
+        pipeline = Pipeline(context, publish, self.feed.durable, run.verdict)
         run.begun.add(environment.name)
         if environment.name in run.cancelled:
             run.tasks[environment.name].cancel()
-        await pipeline.run(self._admitted(run, environment))
+        await pipeline.run(partial(self._admitted, run, environment))
 
     def _publish(self, number: int, environment: str, body: Body, stage: Stage | None, attempt: int) -> None:
         self.feed.publish(number, body, environment, stage, attempt)

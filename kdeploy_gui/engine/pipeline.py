@@ -12,6 +12,7 @@ from dataclasses import replace
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.retry import wait_before
 from kdeploy_gui.engine.stages import STAGES, deploy
+from kdeploy_gui.engine.verdict import Verdict
 from kdeploy_gui.errors import Cancelled, Category, Evidence, KdeployError, NetworkError, TargetError
 from kdeploy_gui.model.event import (
     Body,
@@ -28,6 +29,7 @@ from kdeploy_gui.ports import Remedies
 
 Publish = Callable[[Body, Stage | None, int], None]
 Durable = Callable[[], Awaitable[None]]
+Admission = Callable[[], AbstractAsyncContextManager[None]]
 
 
 _WHOLE = "Every file is the previous or the new one, none is torn."
@@ -78,10 +80,11 @@ def _bug(error: Exception, trace: str) -> KdeployError:
 class Pipeline:
     """Runs the stages of one context and tells the feed. `publish` takes body, stage and attempt."""
 
-    def __init__(self, context: Context, publish: Publish, durable: Durable) -> None:
+    def __init__(self, context: Context, publish: Publish, durable: Durable, verdict: Verdict) -> None:
         self._context = context
         self._publish = publish
         self._durable = durable
+        self._verdict = verdict
         self._stage: Stage | None = None
         self._attempt = 0
 
@@ -89,12 +92,10 @@ class Pipeline:
         """Publish under the current stage and attempt."""
         self._publish(body, self._stage, self._attempt)
 
-    async def run(self, admission: AbstractAsyncContextManager[None]) -> None:
+    async def run(self, admission: Admission) -> None:
         """Wait for admission, then all stages; ends with exactly one `environment_finished`, cancelled or not."""
         try:
-            async with admission:
-                for stage, work in STAGES:
-                    await self._run_stage(stage, work)
+            await self._come_through(admission)
             self._finish(Status.COMPLETED, None)
         except StageFailed as failed:
             self._finish(Status.FAILED, failed.failure)
@@ -106,6 +107,23 @@ class Pipeline:
             self._finish(Status.FAILED, failure_of(error, self._context.ports.remedies, name, ""))
         finally:
             await self._context.disconnect()
+
+    async def _come_through(self, admission: Admission) -> None:
+        """All stages; where the policy wants all environments or none, the end of the others, too."""
+        well = False
+        try:
+            async with admission():
+                for stage, work in STAGES:
+                    await self._run_stage(stage, work)
+            well = True
+        finally:
+            self._verdict.tell(well=well)
+        context = self._context
+        if context.placing and context.plan.policy.rollback is Rollback.ALL and not await self._verdict.all_well():
+            error = TargetError("E-OTHERS-FAILED", "another environment of this run did not come through")
+            async with admission():
+                failure = failure_of(error, context.ports.remedies, context.environment.name, "")
+                raise StageFailed(await self._taken_back(failure))
 
     def _finish(self, status: Status, failure: Failure | None) -> None:
         self._publish(EnvironmentFinished(status, self._context.ready, failure), None, 0)
@@ -181,7 +199,8 @@ class Pipeline:
     async def _taken_back(self, failure: Failure) -> Failure:
         """The failure, after what this run placed was taken back where its policy says so."""
         context = self._context
-        if not context.placing or context.plan.policy.rollback is Rollback.NONE:
+        wanted = context.placing and context.plan.policy.rollback is not Rollback.NONE
+        if not wanted or failure.category in {Category.TRUST, Category.AUTH}:
             return failure
         try:
             async with asyncio.timeout(context.plan.policy.stage_timeout):

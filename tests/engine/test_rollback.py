@@ -89,3 +89,26 @@ async def test_a_plan_that_takes_back_a_run_leaves_the_environment_not_ready(tmp
     assert a.files["/t/file"] == OLD
     said = [each.body.because for each in events if isinstance(each.body, ReadinessChanged)]
     assert said == ["run 2 takes back what run 1 placed", "run 1 was taken back by run 2"]
+
+
+async def test_all_or_none(tmp_path: Path) -> None:
+    content, machines = MemoryContent(), {name: board() for name in "abc"}
+    machines["b"].failures["place"] = [TargetError("E-NOSPC", "no space is left")]
+    files = (memory_file(content, "/t/file", b"new"), memory_file(content, "/t/fresh", b"fresh"))
+    plan = replace(memory_plan(["a", "b", "c"], files), policy=Policy(rollback=Rollback.ALL, max_parallel=1))
+    async with rehearsal(tmp_path, machines, content) as run:
+        state, _ = await run.run(plan)
+    assert state.outcome is Outcome.FAILED
+    codes = {each.name: each.error.code for each in state.environments.values() if each.error}
+    assert codes == {"a": "E-OTHERS-FAILED", "b": "E-NOSPC", "c": "E-OTHERS-FAILED"}
+    assert not any(each.ready for each in state.environments.values())
+    assert all(each.files["/t/file"] == OLD for each in machines.values())
+
+
+async def test_all_came_through(tmp_path: Path) -> None:
+    content, machines = MemoryContent(), {name: board() for name in "abc"}
+    plan = memory_plan(["a", "b", "c"], (memory_file(content, "/t/file", b"new"),))
+    async with rehearsal(tmp_path, machines, content) as run:
+        state, _ = await run.run(replace(plan, policy=Policy(rollback=Rollback.ALL, max_parallel=1)))
+    assert state.outcome is Outcome.SUCCEEDED
+    assert all(each.ready for each in state.environments.values())
