@@ -84,6 +84,7 @@ def test_a_window_told_to_end_cancels_its_run_and_ends_well(lab: Lab, sshd: Sshd
     with window(*DEPLOYING, str(lab.plan)) as process:
         reach_the_transfer(chaos)
         process.send_signal(signal.SIGTERM)
+        chaos.rate = 0
         assert process.wait(timeout=20) == 0, process.stdout
     assert newest()["outcome"] == "cancelled"
     placed = sshd.home() / "suite/big.bin"
