@@ -62,8 +62,9 @@ class RemedyTexts:
         return replace(self, values={**self.values, LAB: f" --lab {shlex.quote(str(lab_file))}"})
 
     def remedy(self, error: KdeployError, environment: str) -> str:
-        """The remedy for an error, its details filled in; empty where there is none for its code."""
-        return self.text(error.code, {**error.details, "path": error.path, "environment": environment})
+        """The remedy for an error at an environment or a jump host before it; empty where its code has none."""
+        values = {**error.details, "path": error.path, "environment": error.hop or environment}
+        return self.text(error.code, values)
 
     def text(self, code: str, values: Mapping[str, str]) -> str:
         """The remedy for a code; a value that is missing or empty shows as `<name>`."""

@@ -8,6 +8,7 @@ import select
 import subprocess
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from tests.cli.program import COMMAND, Answer, Lab, kdeploy
@@ -178,3 +179,42 @@ def test_trust_at_a_terminal_shows_what_was_pinned(lab: Lab, board: Sshd) -> Non
     assert before in said.stdout
     assert after in said.stdout
     assert kdeploy("env", "check", "board-a").status == 0
+
+
+def test_trust_is_taken_over_from_known_hosts(lab: Lab, board: Sshd, tmp_path: Path) -> None:
+    offered = unpinned(lab, board)
+    environment = board.environment()
+    key, authority, revoked = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(3))
+    host_key = asyncssh.read_private_key(board.folder / "host_ed25519")
+    name = f"[{environment.host}]:{environment.port}"
+    lines = (
+        (name, host_key),
+        ("elsewhere", key),
+        (f"@cert-authority {name}", authority),
+        ("@revoked *", revoked),
+    )
+    file = tmp_path / "known_hosts"
+    file.write_text("".join(f"{host} {each.export_public_key().decode()}" for host, each in lines))
+    told = kdeploy("env", "trust", "board-a", "--from-known-hosts", str(file))
+    assert told.status == 0, told.stderr
+    assert f"board-a: pinned: {offered}" in told.stdout
+    shown = kdeploy("env", "show", "board-a", "--json").json["environment"]
+    assert (shown["host_keys"], shown["host_key_type"]) == ([offered], ["ED25519"])
+    assert shown["host_ca"] == [authority.export_public_key().decode().strip()]
+    assert shown["revoked_host_key"] == [revoked.export_public_key().decode().strip()]
+    assert kdeploy("env", "check", "board-a").status == 0
+    again = kdeploy("env", "trust", "board-a", "--from-known-hosts", str(file), "--json")
+    assert again.json["environment"]["host_keys"] == [offered]
+
+
+def test_known_hosts_without_the_machine_change_nothing(lab: Lab, board: Sshd, tmp_path: Path) -> None:
+    offered = unpinned(lab, board)
+    empty = tmp_path / "known_hosts"
+    empty.touch()
+    told = kdeploy("env", "trust", "board-a", "--from-known-hosts", str(empty))
+    assert told.status == 1
+    assert "E-KNOWN-HOSTS" in told.stderr
+    assert "kdeploy env trust board-a" in told.stderr
+    asked = kdeploy("env", "trust", "board-a")
+    assert (asked.status, offered in asked.stderr, "+--[ED25519 256]--+" in asked.stderr) == (1, True, True)
+    assert "ssh-keygen -lvf /etc/ssh/ssh_host_ed25519_key.pub" in asked.stderr

@@ -10,6 +10,8 @@ from kdeploy_gui.model.facts import Facts
 async def run(context: Context) -> None:
     """Connect and tell what the machine is."""
     await context.target()
+    if context.environment.legacy:
+        context.emit(FactFound("warning", "legacy = true: algorithms that are no longer safe are allowed"))
     for name, value in described(context.known):
         context.emit(FactFound(name, value))
 

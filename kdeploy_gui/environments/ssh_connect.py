@@ -1,0 +1,276 @@
+"""One SSH connection: the TCP connection or the channel through a jump host, the machine's identity, the login."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import socket
+import time
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import asyncssh
+
+from kdeploy_gui import defaults
+from kdeploy_gui.environments.ssh_algorithms import first_signatures, signatures, transport
+from kdeploy_gui.environments.ssh_errors import (
+    NOTHING_SENT,
+    closed_port,
+    credential,
+    explained,
+    is_refusal,
+    other_protocol,
+)
+from kdeploy_gui.environments.ssh_gate import Gate
+from kdeploy_gui.environments.ssh_keys import login_options
+from kdeploy_gui.environments.ssh_trust import (
+    HostKeyClient,
+    Tell,
+    not_trusted,
+    passed,
+    revoked_keys,
+    untold,
+)
+from kdeploy_gui.errors import Evidence, KdeployError, PlanError
+from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
+from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.figures import duration
+from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
+from kdeploy_gui.ports import Secrets
+
+_GREETING_TIMEOUT = 3.0
+_FULL = ("Exceeded MaxStartups", "Not allowed at this time")
+"""What an OpenSSH server says instead of a greeting when it takes no more logins for now (sshd.c)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A machine, and the connection to the jump host it is reached through."""
+
+    environment: Environment
+    tunnel: asyncssh.SSHClientConnection | None = None
+    jumps: tuple[Environment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """How bytes get to a machine, and the place at the gate that it is."""
+
+    place: Hashable
+    tunnel: asyncssh.SSHClientConnection | tuple[()] = ()
+    connection: socket.socket | None = None
+
+
+class Dialer:
+    """Makes verified connections, a few at a time per server; `secrets` are read when a login needs them."""
+
+    def __init__(self, secrets: Secrets, gate: Gate) -> None:
+        self._secrets = secrets
+        self._gate = gate
+
+    async def dial(self, hop: Hop, tell: Tell = untold) -> asyncssh.SSHClientConnection:
+        """A connection that is logged in; the machine has proved that it is the one meant. Raises KdeployError."""
+        environment = hop.environment
+        try:
+            options = await login_options(environment, self._secrets)
+        except KdeployError:
+            tell(CheckStep(CheckPart.LOGIN, CheckOutcome.FAILED))
+            raise
+        with explained(environment, NOTHING_SENT):
+            connection = await self._verified(hop, options, tell)
+        method = next(iter(connection.get_server_auth_methods()), "none")
+        tell(passed(CheckPart.LOGIN, f"as {environment.user} with {credential(environment)} ({method})"))
+        return connection
+
+    async def host_key(self, hop: Hop, algorithm: str) -> HostKey:
+        """The key that the machine offers; see `Connector.host_key`."""
+        environment = hop.environment
+        with explained(environment, NOTHING_SENT):
+            try:
+                async with self._route(hop, untold) as route, asyncio.timeout(defaults.LOGIN_TIMEOUT):
+                    key = await asyncssh.get_server_host_key(
+                        environment.host,
+                        environment.port,
+                        tunnel=route.tunnel,
+                        sock=route.connection,
+                        server_host_key_algs=signatures(environment, algorithm),
+                        options=asyncssh.SSHClientConnectionOptions(**transport(environment), config=None),
+                        config=None,
+                    )
+            except (asyncssh.Error, ConnectionError) as error:
+                if not algorithm:
+                    raise
+                message = f"{environment.address} proves itself with no {algorithm} key"
+                raise PlanError("E-KEX", message, on_target=NOTHING_SENT, host=environment.address) from error
+        if key is None:
+            raise PlanError("E-PROTO", f"{environment.address} offers no host key", address=environment.address)
+        return HostKey.read(key.public_data)
+
+    async def _verified(self, hop: Hop, options: Mapping[str, object], tell: Tell) -> asyncssh.SSHClientConnection:
+        """A login at the machine that is meant; it may offer a key of another algorithm than the pinned one first."""
+        environment = hop.environment
+        client = HostKeyClient(environment, tell)
+        try:
+            connection = await self._login(hop, client, options, tell, first_signatures(environment))
+        except asyncssh.HostKeyNotVerifiable as error:
+            return await self._verified_otherwise(hop, client, options, tell, error)
+        except Exception:
+            client.tell_port()
+            client.tell_certificate()
+            raise
+        client.tell_certificate()
+        return connection
+
+    async def _verified_otherwise(
+        self,
+        hop: Hop,
+        first: HostKeyClient,
+        options: Mapping[str, object],
+        tell: Tell,
+        error: asyncssh.HostKeyNotVerifiable,
+    ) -> asyncssh.SSHClientConnection:
+        """Ask for keys of the other algorithms. Raises TrustError where none of them is pinned."""
+        environment = hop.environment
+        seen = [first]
+        is_revoked = "revoked" in error.reason
+        for algorithm in ALGORITHMS if environment.host_keys and not is_revoked else ():
+            if first.offered is None or algorithm != first.offered.algorithm:
+                other = HostKeyClient(environment, lambda step: _tell_key(step, tell))
+                seen.append(other)
+                try:
+                    return await self._login(hop, other, options, untold, signatures(environment, algorithm))
+                except (asyncssh.Error, OSError, KdeployError):
+                    if other.is_satisfied:  # else it has none of that algorithm, and most servers just hang up
+                        raise
+        offered = next((each.offered for each in seen if each.offered is not None), None)
+        tell(CheckStep(CheckPart.HOST_KEY, CheckOutcome.FAILED, offered=offered))
+        raise not_trusted(environment, seen, error.reason) from error
+
+    async def _login(
+        self, hop: Hop, client: HostKeyClient, options: Mapping[str, object], tell: Tell, algorithms: Sequence[str]
+    ) -> asyncssh.SSHClientConnection:
+        """The TCP connection gets its own, shorter time: a slow board may need long for its key exchange."""
+        environment = hop.environment
+        is_first = algorithms == first_signatures(environment)
+        started = time.monotonic()
+        async with self._route(hop, tell) as route:
+            if hop.tunnel is None:
+                client.answered = f"answers in {duration(time.monotonic() - started)}, "
+            try:
+                return await asyncssh.connect(
+                    environment.host,
+                    environment.port,
+                    tunnel=route.tunnel,
+                    sock=route.connection,
+                    username=environment.user,
+                    client_factory=lambda: client,
+                    known_hosts=([], [], revoked_keys(environment)),
+                    server_host_key_algs=algorithms,
+                    **transport(environment),
+                    config=None,
+                    login_timeout=defaults.LOGIN_TIMEOUT,
+                    keepalive_interval=defaults.KEEPALIVE_INTERVAL,
+                    keepalive_count_max=defaults.KEEPALIVE_COUNT,
+                    **options,
+                )
+            except asyncssh.DisconnectError as error:
+                if is_refusal(error):
+                    self._gate.refused(route.place)
+                if not isinstance(error, asyncssh.ConnectionLost) or hop.tunnel is not None or not is_first:
+                    raise
+                greeting = await _greeting(environment)
+                if greeting and not greeting.startswith(_FULL):
+                    raise other_protocol(environment, greeting) from None
+                raise
+            except asyncssh.ChannelOpenError as error:
+                message = f"{environment.jump} cannot reach {environment.host}:{environment.port}: {error.reason}"
+                raise closed_port(environment, message, Evidence(stderr=str(error))) from error
+
+    @asynccontextmanager
+    async def _route(self, hop: Hop, tell: Tell) -> AsyncIterator[_Route]:
+        """The route to a machine, while this visit is one of the few allowed at a time."""
+        environment = hop.environment
+        if hop.tunnel is not None:
+            tell(passed(CheckPart.ADDRESS, f"{environment.host}, as {environment.jump} knows it"))
+            inner: Hashable = (hop.jumps, environment.host, environment.port)
+            async with self._gate.visit(inner, hop.jumps):
+                yield _Route(inner, tunnel=hop.tunnel)
+            return
+        found = await _resolved(environment)
+        tell(passed(CheckPart.ADDRESS, ", ".join(dict.fromkeys(each.host for each in found))))
+        place = found[0].place
+        async with self._gate.visit(place):
+            connection = await _tcp(found)
+            try:
+                yield _Route(place, connection=connection)
+            except asyncio.CancelledError:
+                connection.close()  # asyncssh closes it only once it has begun to use it
+                raise
+
+
+def _tell_key(step: CheckStep, tell: Tell) -> None:
+    if step.part is CheckPart.HOST_KEY:
+        tell(step)
+
+
+class _Address(NamedTuple):
+    """What a name stands for (`socket.getaddrinfo`)."""
+
+    family: socket.AddressFamily
+    kind: socket.SocketKind
+    sockaddr: tuple[Any, ...]
+
+    @property
+    def host(self) -> str:
+        """The address in figures."""
+        return str(self.sockaddr[0])
+
+    @property
+    def place(self) -> Hashable:
+        """Which server that is: all loopback addresses are this machine."""
+        is_own = ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+        return ("loopback" if is_own else self.host, self.sockaddr[1])
+
+
+async def _resolved(environment: Environment) -> Sequence[_Address]:
+    """The addresses behind a name. Raises OSError, and TimeoutError after `defaults.CONNECT_TIMEOUT`."""
+    async with asyncio.timeout(defaults.CONNECT_TIMEOUT):
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(environment.host, environment.port, type=socket.SOCK_STREAM)
+    return [_Address(family, kind, address) for family, kind, _, _, address in found]
+
+
+async def _tcp(found: Sequence[_Address]) -> socket.socket:
+    """A connected socket. Raises OSError, and TimeoutError after `defaults.CONNECT_TIMEOUT`."""
+    loop = asyncio.get_running_loop()
+    failure: OSError = OSError(errno.EHOSTUNREACH, "no address")
+    async with asyncio.timeout(defaults.CONNECT_TIMEOUT):
+        for each in found:
+            with ExitStack() as unless_used:
+                connection = unless_used.enter_context(socket.socket(each.family, each.kind))
+                connection.setblocking(False)
+                try:
+                    await loop.sock_connect(connection, each.sockaddr)
+                except OSError as error:
+                    failure = error
+                else:
+                    unless_used.pop_all()
+                    return connection
+    raise failure
+
+
+async def _greeting(environment: Environment) -> str:
+    """The first line of a server that closes connections to SSH clients, empty if it is an SSH server or silent."""
+    with suppress(OSError, TimeoutError):
+        reader, writer = await asyncio.open_connection(sock=await _tcp(await _resolved(environment)))
+        try:
+            async with asyncio.timeout(_GREETING_TIMEOUT):
+                writer.write(b"SSH-2.0-kdeploy\r\n\r\n")
+                line = (await reader.read(200)).split(b"\n")[0].strip()
+                return "" if line.startswith(b"SSH-") else line.decode(errors="replace")
+        finally:
+            writer.close()
+    return ""
