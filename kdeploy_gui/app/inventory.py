@@ -95,21 +95,38 @@ class Inventory:
         """The hosts of `ssh_config` as environments that could be added. Raises LocalError where it cannot be read."""
         return ssh_config.hosts(self.ssh_config)
 
-    def offered(self, name: str) -> HostKey:
-        """The host key that a machine offers now."""
-        return self._engine.ask(self._ports.connector.host_key(self.get(name)))
+    def offered(self, name: str, *, jump_host: bool = False) -> HostKey:
+        """The host key that a machine offers now, or the jump host that it names by its address."""
+        return self._engine.ask(self._ports.connector.host_key(self.pinned(name, jump_host=jump_host)))
+
+    def pinned(self, name: str, *, jump_host: bool = False) -> Environment:
+        """An environment, or its jump host where that is named by its address, with what is pinned for it.
+
+        Raises PlanError.
+        """
+        environment = self.get(name)
+        if not jump_host:
+            return environment
+        if environment.jump_address is None:
+            message = f"{name} has no jump host of the form user@host:port; one that is an environment is pinned itself"
+            raise PlanError("E-NO-JUMP-HOST", message, path=str(self.lab_file))
+        return environment.jump_address
 
     def start_offered(self, environment: Environment) -> Future[HostKey]:
         """The host key that a machine offers now; it need not be in the lab file."""
         return self._engine.start(self._ports.connector.host_key(environment))
 
-    def trust(self, name: str, fingerprint: str) -> None:
-        """Pin the key that the machine offers, if it is exactly this one. Raises TrustError if it is another.
+    def trust(self, name: str, fingerprint: str, *, jump_host: bool = False) -> None:
+        """Pin the key that the machine, or its jump host, offers if it is exactly this one. Raises TrustError if not.
 
         Pins of other algorithms stay as long as the machine proves itself with them, too.
         """
-        environment = self.get(name)
-        keys = self._engine.ask(self._still_offered(environment, fingerprint))
+        keys = self._engine.ask(self._still_offered(self.pinned(name, jump_host=jump_host), fingerprint))
+        if jump_host:
+            environment = self.get(name)
+            changed = replace(environment, jump_host_key=tuple(keys))
+            refuse(lab_update.update_environment(self.lab_file, name, changed, environment))
+            return
         types = [algorithm for algorithm in ALGORITHMS if algorithm in keys.values()]
         refuse(lab_edit.set_host_keys(self.lab_file, name, list(keys), types))
 

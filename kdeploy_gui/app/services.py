@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
+from kdeploy_gui import defaults
 from kdeploy_gui.app.drafts import Drafts
 from kdeploy_gui.app.home import Home
 from kdeploy_gui.app.inventory import Inventory
@@ -73,8 +74,15 @@ class Services:
         self._history = history
         self._engine = engine
         content = LocalContent()
+        self._connector = SshConnector(
+            content,
+            Credentials(),
+            lambda name: read_lab(lab_file).lab.get(name),
+            _owner(home),
+            keep=defaults.CONNECTION_KEPT,
+        )
         self._ports = Ports(
-            connector=SshConnector(content, Credentials(), lambda name: read_lab(lab_file).lab.get(name), _owner(home)),
+            connector=self._connector,
             content=content,
             log=history.log,
             control=history.control,
@@ -161,6 +169,7 @@ class Services:
     def close(self) -> None:
         """Cancel what goes on in this process, wait for its clean end and let go of everything."""
         self._engine.ask(self._orchestrator.close())
+        self._engine.ask(self._connector.close())
         self._engine.close()
         self._history.close()
 

@@ -154,8 +154,8 @@ def add(output: Output, /, name: str, kind: str, **given: object) -> int:
     return 0
 
 
-def _trust_command(output: Output, name: str, fingerprint: str = "") -> str:
-    words = ["kdeploy", "env", "trust", name]
+def _trust_command(output: Output, name: str, fingerprint: str = "", *, jump_host: bool = False) -> str:
+    words = ["kdeploy", "env", "trust", name, *(["--jump-host"] if jump_host else [])]
     if fingerprint:
         words += ["--fingerprint", fingerprint]
     if output.lab:
@@ -228,6 +228,7 @@ def readiness_words(check: EnvironmentCheck) -> str:
 @env.command()
 @click.argument("name")
 @click.option("--fingerprint", metavar="SHA256:...", help="Pin this key, if it is the one that the machine offers.")
+@click.option("--jump-host", is_flag=True, help="Pin its jump host, where that is named as user@host:port.")
 @click.option(
     "--from-known-hosts",
     "known_hosts",
@@ -237,7 +238,7 @@ def readiness_words(check: EnvironmentCheck) -> str:
     help="Pin what OpenSSH's known_hosts says of it, without contact: keys, authorities, revoked keys.",
 )
 @command_options(on_plan_error=EXIT_FAILED)
-def trust(output: Output, /, name: str, fingerprint: str | None, known_hosts: str | None) -> int:
+def trust(output: Output, /, name: str, fingerprint: str | None, jump_host: bool, known_hosts: str | None) -> int:
     """Pin the host key of a machine after you have compared it.
 
     Without --fingerprint the offered one is shown and you are asked.
@@ -246,15 +247,17 @@ def trust(output: Output, /, name: str, fingerprint: str | None, known_hosts: st
         if known_hosts is not None:
             known(opened, name)
             return _imported(output, opened.inventory.trust_known(name, [Path(known_hosts)] if known_hosts else []))
-        pinned = known(opened, name).host_keys
+        known(opened, name)
+        subject = opened.inventory.pinned(name, jump_host=jump_host)
         if fingerprint is None:
-            key = opened.inventory.offered(name)
+            key = opened.inventory.offered(name, jump_host=jump_host)
             fingerprint = key.fingerprint
-            if fingerprint in pinned:
-                return _pinned(output, name, fingerprint, "was pinned before")
-            _ask(output, name, key, pinned)
-        opened.inventory.trust(name, fingerprint)
-    return _pinned(output, name, fingerprint, "is pinned")
+            if fingerprint in subject.host_keys:
+                return _pinned(output, subject.name, fingerprint, "was pinned before")
+            command = _trust_command(output, name, fingerprint, jump_host=jump_host)
+            _ask(output, subject, key, command)
+        opened.inventory.trust(name, fingerprint, jump_host=jump_host)
+    return _pinned(output, subject.name, fingerprint, "is pinned")
 
 
 def _imported(output: Output, environment: Environment) -> int:
@@ -273,7 +276,8 @@ def _imported(output: Output, environment: Environment) -> int:
     return 0
 
 
-def _ask(output: Output, name: str, key: HostKey, pinned: tuple[str, ...]) -> None:
+def _ask(output: Output, subject: Environment, key: HostKey, command: str) -> None:
+    name, pinned = subject.name, subject.host_keys
     offered = key.fingerprint
     lines = [
         f"{name} offers the host key  {offered} ({key.algorithm})",
@@ -287,7 +291,7 @@ def _ask(output: Output, name: str, key: HostKey, pinned: tuple[str, ...]) -> No
     if output.json or not sys.stdin.isatty():
         message = f"{name} offers {offered}: nobody can confirm that here, nothing was pinned"
         if output.lab:
-            message += f" (once you have compared: {_trust_command(output, name, offered)})"
+            message += f" (once you have compared: {command})"
         raise TrustError("E-HOSTKEY-UNKNOWN", message, offered=offered)
     if not click.confirm("Is it the same? Pin it", default=False, err=True):
         raise TrustError("E-HOSTKEY-UNKNOWN", "you said no, nothing was pinned", offered=offered)

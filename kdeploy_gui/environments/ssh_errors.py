@@ -47,7 +47,7 @@ def _translated(error: Exception, environment: Environment, on_target: str) -> K
             return PlanError("E-KEX", message, on_target=NOTHING_SENT, evidence=said, host=where)
         case asyncssh.ProtocolNotSupported() | asyncssh.ServiceNotAvailable():
             return other_protocol(environment, str(error))
-        case asyncssh.ChannelOpenError(reason=reason):
+        case asyncssh.ChannelOpenError(reason=reason) if "connection closed" not in reason:
             return NetworkError("E-CHANNELS", f"{where} opens no channel: {reason}", on_target=on_target, evidence=said)
         case asyncssh.ConnectionLost(reason=reason) if "keepalive" in reason:
             silence = defaults.KEEPALIVE_INTERVAL * (defaults.KEEPALIVE_COUNT + 1)

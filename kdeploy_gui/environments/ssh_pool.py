@@ -30,14 +30,10 @@ class _Link:
     expiry: asyncio.TimerHandle | None = None
 
     async def answers(self) -> bool:
-        """Whether the other end is there: any answer will do, a refusal too."""
-        if self.connection.is_closed():
-            return False
+        """Whether the other end is there and runs commands."""
         try:
             async with asyncio.timeout(defaults.ALIVE_TIMEOUT):
                 await self.connection.run(":")
-        except asyncssh.ChannelOpenError:
-            return True
         except (OSError, asyncssh.Error, TimeoutError):
             return False
         return True

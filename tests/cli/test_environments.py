@@ -218,3 +218,34 @@ def test_known_hosts_without_the_machine_change_nothing(lab: Lab, board: Sshd, t
     asked = kdeploy("env", "trust", "board-a")
     assert (asked.status, offered in asked.stderr, "+--[ED25519 256]--+" in asked.stderr) == (1, True, True)
     assert "ssh-keygen -lvf /etc/ssh/ssh_host_ed25519_key.pub" in asked.stderr
+
+
+def test_a_jump_host_named_by_its_address_is_pinned_with_its_machine(lab: Lab, board: Sshd) -> None:
+    environment = board.environment()
+    address = f"{environment.user}@{environment.host}:{environment.port}"
+    path = lab.home / "lab.toml"
+    path.write_text(path.read_text().replace('name = "board-a"\n', f'name = "board-a"\njump = "{address}"\n'))
+    refused = kdeploy("env", "check", "board-a")
+    assert refused.status == 1
+    command = f"kdeploy env trust board-a --jump-host --fingerprint {board.fingerprints[0]}"
+    assert command in refused.stderr
+    told = kdeploy(*command.split()[1:])
+    assert told.status == 0, told.stderr
+    assert told.stdout == f"{board.fingerprints[0]} is pinned for {address}\n"
+    assert kdeploy("env", "check", "board-a").status == 0
+    assert kdeploy("env", "trust", "board-a", "--jump-host").stdout.endswith(f"was pinned before for {address}\n")
+    shown = kdeploy("env", "show", "board-a").stdout
+    assert board.fingerprints[0] in next(line for line in shown.splitlines() if line.startswith("jump host key"))
+
+
+def test_an_environment_without_such_a_jump_host_is_told_so(lab: Lab, board: Sshd) -> None:
+    told = kdeploy("env", "trust", "board-a", "--jump-host")
+    assert told.status == 1
+    assert "E-NO-JUMP-HOST" in told.stderr
+
+
+def test_old_algorithms_are_seen_wherever_the_environment_is(lab: Lab, board: Sshd) -> None:
+    path = lab.home / "lab.toml"
+    path.write_text(path.read_text().replace('name = "board-a"\n', 'name = "board-a"\nlegacy = true\n'))
+    assert "legacy" in kdeploy("env", "list").stdout
+    assert "no longer safe" in kdeploy("env", "show", "board-a").stdout
