@@ -104,6 +104,7 @@ def _described(environment: Environment) -> list[tuple[str, str]]:
         ("jump", environment.jump),
         ("jump host key", " ".join(environment.jump_host_key)),
         ("become", environment.become.value),
+        ("sudo password", environment.become_credential and f"the credential {environment.become_credential}"),
         ("host keys", " ".join(environment.host_keys) or "none pinned"),
         ("key types", " ".join(environment.host_key_type)),
         ("authorities", "; ".join(environment.host_ca)),

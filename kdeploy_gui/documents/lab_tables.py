@@ -51,14 +51,6 @@ def group(value: str) -> str:
     return value
 
 
-def become(value: object) -> Become:
-    """How root is reached."""
-    choice = one_of(Become)(value)
-    if choice is not Become.NONE:
-        raise ValueError(f"{shown(value)} is not supported yet: log in as root, or as a user who may do what is needed")
-    return choice
-
-
 def jump(value: str) -> str:
     """The name of another environment, or an address."""
     if "@" not in value:
@@ -122,7 +114,7 @@ Group = Annotated[str, AfterValidator(group)]
 Host = Annotated[str, AfterValidator(host)]
 Jump = Annotated[str, AfterValidator(jump)]
 KindField = Annotated[Kind, BeforeValidator(one_of(Kind))]
-BecomeField = Annotated[Become, BeforeValidator(become)]
+BecomeField = Annotated[Become, BeforeValidator(one_of(Become))]
 HostKeys = Annotated[list[str], BeforeValidator(one_or_several(fingerprint, 'a fingerprint such as "SHA256:..."'))]
 HostKeyTypes = Annotated[list[str], BeforeValidator(one_or_several(algorithm, 'a type such as "ED25519"'))]
 Authorities = Annotated[list[str], BeforeValidator(one_or_several(authority, 'a public key or its "SHA256:..."'))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from kdeploy_gui.clock import SystemClock
@@ -10,9 +11,10 @@ from kdeploy_gui.environments.ssh_connect import Dialer
 from kdeploy_gui.environments.ssh_gate import Gate
 from kdeploy_gui.environments.ssh_pool import Connections, Lease
 from kdeploy_gui.environments.ssh_shell import SshShell
+from kdeploy_gui.environments.ssh_sudo import Plain, Sudo
 from kdeploy_gui.environments.ssh_trust import Tell
 from kdeploy_gui.errors import PlanError
-from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.environment import Become, Environment
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.ports import Clock, Content, Secrets, Target
 
@@ -35,6 +37,7 @@ class SshConnector:
         clock: Clock | None = None,
     ) -> None:
         self._content = content
+        self._secrets = secrets
         self._lookup = lookup
         self._owner = owner
         self._dialer = Dialer(secrets, Gate(clock or SystemClock()))
@@ -58,8 +61,14 @@ class SshConnector:
         await self._connections.close()
 
     def _target(self, environment: Environment, lease: Lease) -> Target:
-        shell = SshShell(environment, lease)
+        shell = SshShell(environment, lease, self._become(environment))
         return ShellTarget(shell, self._content, f"{self._owner}-{environment.name}" if self._owner else "")
+
+    def _become(self, environment: Environment) -> Plain | Sudo:
+        if environment.become is Become.NONE:
+            return Plain()
+        name = environment.become_credential
+        return Sudo(environment, (lambda: asyncio.to_thread(self._secrets.get, name)) if name else None)
 
     def _way(self, environment: Environment) -> tuple[Environment, ...]:
         """The jump hosts and the machine, in order. Raises PlanError E-LAB-UNKNOWN."""

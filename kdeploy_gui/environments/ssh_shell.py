@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shlex
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,7 +14,8 @@ from kdeploy_gui import defaults
 from kdeploy_gui.environments.shell_target import UNKNOWN
 from kdeploy_gui.environments.ssh_errors import explained
 from kdeploy_gui.environments.ssh_pool import Lease
-from kdeploy_gui.errors import NetworkError
+from kdeploy_gui.environments.ssh_sudo import Entry, Plain, Sudo
+from kdeploy_gui.errors import KdeployError, NetworkError
 from kdeploy_gui.model.command import Completed
 from kdeploy_gui.model.environment import Environment
 
@@ -23,8 +23,9 @@ from kdeploy_gui.model.environment import Environment
 class SshShell:
     """POSIX shell scripts over one SSH connection; a script ends with its caller."""
 
-    def __init__(self, environment: Environment, lease: Lease) -> None:
+    def __init__(self, environment: Environment, lease: Lease, become: Plain | Sudo) -> None:
         self._environment = environment
+        self._become = become
         self._lease = lease
         self._connection = lease.connection
 
@@ -37,19 +38,20 @@ class SshShell:
         gentle: bool = False,
     ) -> Completed:
         """See `Shell.run`; raises NetworkError E-STALLED when stdin is not taken for `defaults.STALL_TIMEOUT`."""
-        words = ("exec", "/bin/sh", "-c", _TELL_PID, "kdeploy", script, "kdeploy", *arguments)
+        entry, words = self._become.start(script, arguments)
         self._lease.is_sound = False
         with explained(self._environment, UNKNOWN):
             process = await self._connection.create_process(" ".join(map(shlex.quote, words)), encoding=None)
-            told = _PidLine()
             stdout = asyncio.ensure_future(_collect(process.stdout, output))
-            stderr = asyncio.ensure_future(_collect(process.stderr, output, told))
+            stderr = asyncio.ensure_future(_collect(process.stderr, output, entry))
+            stderr.add_done_callback(lambda _: entry.ended())
             try:
+                await entry.enter(process.stdin)
                 await self._feed(process, source)
                 captured = await asyncio.gather(stdout, stderr)
                 await process.wait_closed()
             except BaseException:
-                await self._end(process, told, gentle)
+                await self._end(process, entry, gentle)
                 self._lease.is_sound = _has_ended(process)
                 raise
             finally:
@@ -81,27 +83,36 @@ class SshShell:
                 on_target=UNKNOWN,
             ) from error
 
-    async def _end(self, process: asyncssh.SSHClientProcess[bytes], told: _PidLine, gentle: bool) -> None:
+    async def _end(self, process: asyncssh.SSHClientProcess[bytes], entry: Entry, gentle: bool) -> None:
         """End the remote process group: TERM, a grace period to clean up or to finish renaming, then KILL.
 
         By `kill` on a channel of its own: OpenSSH refuses signal requests for root's sessions.
         """
-        if not self._connection.is_closed():
-            with suppress(OSError, asyncssh.Error, TimeoutError):
+        if not self._connection.is_closed() and not _has_ended(process):
+            with suppress(OSError, asyncssh.Error, TimeoutError, KdeployError):
                 async with asyncio.timeout(defaults.CANCEL_GRACE):
-                    await told.known.wait()
-                    await self._signal("TERM", told.pid)
+                    await entry.known.wait()
+                    await self._signal("TERM", entry.pid)
                     await process.wait_closed()
-            if told.pid and not _has_ended(process) and not gentle:
-                with suppress(OSError, asyncssh.Error, TimeoutError):
+            if entry.pid and not _has_ended(process) and not gentle:
+                with suppress(OSError, asyncssh.Error, TimeoutError, KdeployError):
                     async with asyncio.timeout(_KILL_GRACE):
-                        await self._signal("KILL", told.pid)
+                        await self._signal("KILL", entry.pid)
                         await process.wait_closed()
         process.close()
 
     async def _signal(self, name: str, pid: int) -> None:
         """Signal a process group, or the process alone where the server gave it no group of its own."""
-        await self._connection.run(f"kill -{name} -{pid} 2>/dev/null || kill -{name} {pid}")
+        entry, words = self._become.start(f"kill -{name} -{pid} 2>/dev/null || kill -{name} {pid}", ())
+        process = await self._connection.create_process(" ".join(map(shlex.quote, words)), encoding=None)
+        stderr = asyncio.ensure_future(_collect(process.stderr, None, entry))
+        stderr.add_done_callback(lambda _: entry.ended())
+        try:
+            await entry.enter(process.stdin)
+            await stderr
+        finally:
+            stderr.cancel()
+            process.close()
 
     async def close(self) -> None:
         """See `Shell.close`."""
@@ -109,41 +120,10 @@ class SshShell:
 
 
 _KILL_GRACE = 1.0
-_TELL_PID = 'echo "kdeploy-pid:$$" >&2; exec /bin/sh -c "$@"'
-_PID = re.compile(rb"kdeploy-pid:(\d{1,10})\n")
-_NOISE = 65536
-"""Bytes that a login shell may write to stderr before our script starts."""
-
-
-class _PidLine:
-    """Takes the line with the process number out of a stderr stream."""
-
-    def __init__(self) -> None:
-        self.pid = 0
-        self.known = asyncio.Event()
-        self._held = b""
-        self._over = False
-
-    def feed(self, data: bytes) -> bytes:
-        """What of the stream so far is the command's own."""
-        if self._over:
-            return data
-        self._held += data
-        found = _PID.search(self._held)
-        if found is None and data and len(self._held) < _NOISE:
-            return b""
-        self._over = True
-        if found is None:
-            return self._held
-        self.pid = int(found.group(1))
-        if self.pid <= 1:
-            raise NetworkError("E-LOST", "the machine's answer is not that of a shell", on_target=UNKNOWN)
-        self.known.set()
-        return self._held[: found.start()] + self._held[found.end() :]
 
 
 async def _collect(
-    stream: asyncssh.SSHReader[bytes], output: Callable[[bytes], None] | None, told: _PidLine | None = None
+    stream: asyncssh.SSHReader[bytes], output: Callable[[bytes], None] | None, entry: Entry | None = None
 ) -> bytes:
     """Everything from a stream, the first `defaults.CAPTURE_CAP` bytes of it kept."""
     kept: list[bytes] = []
@@ -152,7 +132,7 @@ async def _collect(
     while going_on:
         chunk = await stream.read(65536)
         going_on = bool(chunk)
-        own = told.feed(chunk) if told is not None else chunk
+        own = entry.feed(chunk) if entry is not None else chunk
         if own and output is not None:
             output(own)
         if size < defaults.CAPTURE_CAP:

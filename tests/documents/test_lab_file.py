@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kdeploy_gui.documents.lab_file import LabFile, read_lab
-from kdeploy_gui.model.environment import Environment, Kernel, Kind, Lab, Power
+from kdeploy_gui.model.environment import Become, Environment, Kernel, Kind, Lab, Power
 
 KEY = "SHA256:" + "A" * 43
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
@@ -23,7 +23,8 @@ user = "lab"
 identity_file = "~/.ssh/lab_ed25519"
 credential = "lab-board-a"
 jump = "vm-debug"
-become = "none"
+become = "sudo"
+become_credential = "lab-sudo"
 host_key_type = "ED25519"
 host_ca = ["{PUBLIC}", "{KEY}"]
 revoked_host_key = "{PUBLIC} old"
@@ -74,6 +75,8 @@ def test_whole_lab(tmp_path: Path) -> None:
                 identity_file="~/.ssh/lab_ed25519",
                 credential="lab-board-a",
                 jump="vm-debug",
+                become=Become.SUDO,
+                become_credential="lab-sudo",
                 host_keys=(KEY,),
                 host_key_type=("ED25519",),
                 host_ca=(PUBLIC, KEY),
@@ -138,7 +141,7 @@ BAD = [
     ('host_key = "ssh-ed25519 AAAA"', "host_key", 'host_key must be "SHA256:" and 43 characters'),
     ("host_key = []", "host_key", "host_key must be a fingerprint"),
     ("host_key = [1]", "host_key", "host_key must be"),
-    ('become = "sudo"', "become", 'become "sudo" is not supported yet'),
+    ("become_credential = 1", "become_credential", "become_credential must be a string"),
     ('become = "su"', "become", "become must be one of none, sudo"),
     ('jump = "me@gate:99999"', "jump", "jump must be user@host:port"),
     ('jump = "-l@gate"', "jump", "jump must be user@host:port"),
