@@ -183,6 +183,13 @@ class Remedies(Protocol):
         """One remedy, least destructive first, with the error's details filled in."""
 
 
+class Asker(Protocol):
+    """Somebody who can be asked for what nobody wrote down: before a run, never in it."""
+
+    def passphrase(self, key: str, attempt: int) -> str:
+        """The passphrase of a key file, for the 1st, 2nd ... time; empty: no answer. Blocks."""
+
+
 class Secrets(Protocol):
     """The OS keyring."""
 

@@ -8,7 +8,7 @@ import queue
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kdeploy_gui import defaults
@@ -28,7 +28,7 @@ from kdeploy_gui.engine.preview import preview, preview_all
 from kdeploy_gui.engine.thread import EngineThread
 from kdeploy_gui.environments.locks import FileEnvironmentLocks
 from kdeploy_gui.environments.ssh_host import SshConnector
-from kdeploy_gui.errors import KdeployError
+from kdeploy_gui.errors import AuthError, KdeployError
 from kdeploy_gui.history import History, open_history
 from kdeploy_gui.instruments.catalogue import Catalogue
 from kdeploy_gui.model.environment import Environment
@@ -36,7 +36,7 @@ from kdeploy_gui.model.event import Event, RunFinished
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.plan import Plan, PlanSource
 from kdeploy_gui.model.preview import EnvironmentPreview
-from kdeploy_gui.ports import EventLog, Instruments, OutputStore, ReadinessLog, Remedies
+from kdeploy_gui.ports import Asker, EventLog, Instruments, OutputStore, ReadinessLog, Remedies
 from kdeploy_gui.remedies import bundled
 
 PATIENCE = 0.2
@@ -106,6 +106,20 @@ class Services:
     def submit(self, plan: Plan, source: PlanSource | None = None) -> int:
         """Start a run in this process and return its number; `source` is kept for a retry. Raises LocalError."""
         return self._engine.ask(self._orchestrator.submit(plan, source))
+
+    def unlock(self, environments: Sequence[Environment], asker: Asker) -> None:
+        """Have somebody open the keys that runs on these machines need; what stays shut fails the run's connection.
+
+        A key is asked for at most `defaults.PASSPHRASE_ATTEMPTS` times. Raises PlanError for a way that leads nowhere.
+        """
+        for key in self._engine.ask(self._connector.locked_keys(environments)):
+            for attempt in range(1, defaults.PASSPHRASE_ATTEMPTS + 1):
+                passphrase = asker.passphrase(key, attempt)
+                if not passphrase:
+                    break
+                with suppress(AuthError):
+                    self._engine.ask(self._connector.unlock(key, passphrase))
+                    break
 
     def plan_source(self, run: int) -> PlanSource | None:
         """What a run was planned from; None for runs of older programs. Raises LocalError."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kdeploy_gui.cli.asking import unlock
 from kdeploy_gui.cli.options import EXIT_FAILED, command_options
 from kdeploy_gui.cli.output import Output, describe
 from kdeploy_gui.cli.session import services
@@ -189,8 +190,7 @@ def check(output: Output, /, names: tuple[str, ...]) -> int:
     Exit status 0: all were reached, and whatever was READY still is.
     """
     with services(output) as opened:
-        for name in names:
-            known(opened, name)
+        unlock(output, opened, [known(opened, name) for name in names])
         checks = [opened.inventory.check(name) for name in names]
     if output.json:
         output.document({"checks": checks})

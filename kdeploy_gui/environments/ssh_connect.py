@@ -7,7 +7,7 @@ import errno
 import ipaddress
 import socket
 import time
-from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from kdeploy_gui.environments.ssh_errors import (
     other_protocol,
 )
 from kdeploy_gui.environments.ssh_gate import Gate
-from kdeploy_gui.environments.ssh_keys import login_options
+from kdeploy_gui.environments.ssh_keys import Credentials, Keys
 from kdeploy_gui.environments.ssh_trust import (
     HostKeyClient,
     Tell,
@@ -39,7 +39,6 @@ from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.figures import duration
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
-from kdeploy_gui.ports import Secrets
 
 _GREETING_TIMEOUT = 3.0
 _FULL = ("Exceeded MaxStartups", "Not allowed at this time")
@@ -65,22 +64,22 @@ class _Route:
 
 
 class Dialer:
-    """Makes verified connections, a few at a time per server; `secrets` are read when a login needs them."""
+    """Makes verified connections, a few at a time per server."""
 
-    def __init__(self, secrets: Secrets, gate: Gate) -> None:
-        self._secrets = secrets
+    def __init__(self, keys: Keys, gate: Gate) -> None:
+        self._keys = keys
         self._gate = gate
 
     async def dial(self, hop: Hop, tell: Tell = untold) -> asyncssh.SSHClientConnection:
         """A connection that is logged in; the machine has proved that it is the one meant. Raises KdeployError."""
         environment = hop.environment
         try:
-            options = await login_options(environment, self._secrets)
+            credentials = await self._keys.credentials(environment)
         except KdeployError:
             tell(CheckStep(CheckPart.LOGIN, CheckOutcome.FAILED))
             raise
         with explained(environment, NOTHING_SENT):
-            connection = await self._verified(hop, options, tell)
+            connection = await self._verified(hop, credentials, tell)
         method = next(iter(connection.get_server_auth_methods()), "none")
         tell(passed(CheckPart.LOGIN, f"as {environment.user} with {credential(environment)} ({method})"))
         return connection
@@ -109,14 +108,14 @@ class Dialer:
             raise PlanError("E-PROTO", f"{environment.address} offers no host key", address=environment.address)
         return HostKey.read(key.public_data)
 
-    async def _verified(self, hop: Hop, options: Mapping[str, object], tell: Tell) -> asyncssh.SSHClientConnection:
+    async def _verified(self, hop: Hop, credentials: Credentials, tell: Tell) -> asyncssh.SSHClientConnection:
         """A login at the machine that is meant; it may offer a key of another algorithm than the pinned one first."""
         environment = hop.environment
         client = HostKeyClient(environment, tell)
         try:
-            connection = await self._login(hop, client, options, tell, first_signatures(environment))
+            connection = await self._login(hop, client, credentials, tell, first_signatures(environment))
         except asyncssh.HostKeyNotVerifiable as error:
-            return await self._verified_otherwise(hop, client, options, tell, error)
+            return await self._verified_otherwise(hop, client, credentials, tell, error)
         except Exception:
             client.tell_port()
             client.tell_certificate()
@@ -128,7 +127,7 @@ class Dialer:
         self,
         hop: Hop,
         first: HostKeyClient,
-        options: Mapping[str, object],
+        credentials: Credentials,
         tell: Tell,
         error: asyncssh.HostKeyNotVerifiable,
     ) -> asyncssh.SSHClientConnection:
@@ -141,7 +140,7 @@ class Dialer:
                 other = HostKeyClient(environment, lambda step: _tell_key(step, tell))
                 seen.append(other)
                 try:
-                    return await self._login(hop, other, options, untold, signatures(environment, algorithm))
+                    return await self._login(hop, other, credentials, untold, signatures(environment, algorithm))
                 except (asyncssh.Error, OSError, KdeployError):
                     if other.is_satisfied:  # else it has none of that algorithm, and most servers just hang up
                         raise
@@ -150,13 +149,13 @@ class Dialer:
         raise not_trusted(environment, seen, error.reason) from error
 
     async def _login(
-        self, hop: Hop, client: HostKeyClient, options: Mapping[str, object], tell: Tell, algorithms: Sequence[str]
+        self, hop: Hop, client: HostKeyClient, credentials: Credentials, tell: Tell, algorithms: Sequence[str]
     ) -> asyncssh.SSHClientConnection:
         """The TCP connection gets its own, shorter time: a slow board may need long for its key exchange."""
         environment = hop.environment
         is_first = algorithms == first_signatures(environment)
         started = time.monotonic()
-        async with self._route(hop, tell) as route:
+        async with credentials.shown() as shown, self._route(hop, tell) as route:
             if hop.tunnel is None:
                 client.answered = f"answers in {duration(time.monotonic() - started)}, "
             try:
@@ -174,7 +173,7 @@ class Dialer:
                     login_timeout=defaults.LOGIN_TIMEOUT,
                     keepalive_interval=defaults.KEEPALIVE_INTERVAL,
                     keepalive_count_max=defaults.KEEPALIVE_COUNT,
-                    **options,
+                    **shown,
                 )
             except asyncssh.DisconnectError as error:
                 if is_refusal(error):

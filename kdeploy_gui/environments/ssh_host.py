@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from kdeploy_gui.clock import SystemClock
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.environments.ssh_connect import Dialer
 from kdeploy_gui.environments.ssh_gate import Gate
+from kdeploy_gui.environments.ssh_keys import Keys
 from kdeploy_gui.environments.ssh_pool import Connections, Lease
 from kdeploy_gui.environments.ssh_shell import SshShell
 from kdeploy_gui.environments.ssh_sudo import Plain, Sudo
@@ -40,7 +41,8 @@ class SshConnector:
         self._secrets = secrets
         self._lookup = lookup
         self._owner = owner
-        self._dialer = Dialer(secrets, Gate(clock or SystemClock()))
+        self._keys = Keys(secrets)
+        self._dialer = Dialer(self._keys, Gate(clock or SystemClock()))
         self._connections = Connections(self._dialer.dial, keep)
 
     async def connect(self, environment: Environment) -> Target:
@@ -55,6 +57,15 @@ class SshConnector:
         """See `Connector.host_key`."""
         async with self._connections.hop(self._way(environment)) as hop:
             return await self._dialer.host_key(hop, algorithm)
+
+    async def locked_keys(self, environments: Iterable[Environment]) -> tuple[str, ...]:
+        """Key files on the ways to machines that only a passphrase opens which is written down nowhere."""
+        hops = dict.fromkeys(hop for each in environments for hop in self._way(each))
+        return tuple(dict.fromkeys([each.identity_file for each in hops if await self._keys.is_locked(each)]))
+
+    async def unlock(self, key: str, passphrase: str) -> None:
+        """Open a key file for the life of this connector. Raises AuthError E-PASSPHRASE, PlanError E-KEYFILE."""
+        await asyncio.to_thread(self._keys.unlock, key, passphrase)
 
     async def close(self) -> None:
         """Close the connections that were kept."""

@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
@@ -249,3 +250,34 @@ def test_old_algorithms_are_seen_wherever_the_environment_is(lab: Lab, board: Ss
     path.write_text(path.read_text().replace('name = "board-a"\n', 'name = "board-a"\nlegacy = true\n'))
     assert "legacy" in kdeploy("env", "list").stdout
     assert "no longer safe" in kdeploy("env", "show", "board-a").stdout
+
+
+def talk(answers: list[str], *arguments: str) -> Answer:
+    """Run `kdeploy ARGUMENTS` on a terminal and give one answer to each question for a passphrase."""
+    master, slave = pty.openpty()
+    with subprocess.Popen([*COMMAND, *arguments], stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        said = b""
+        with suppress(OSError):
+            while chunk := os.read(master, 4096):
+                said += chunk
+                if answers and said.count(b"(Enter: none): ") > said.count(b"\0"):
+                    said += b"\0"
+                    os.write(master, answers.pop(0).encode() + b"\n")
+        status = process.wait(30)
+    os.close(master)
+    return Answer(status, said.replace(b"\0", b"").decode(), "")
+
+
+def test_a_passphrase_is_asked_for_at_a_terminal_and_only_there(lab: Lab, board: Sshd) -> None:
+    key = asyncssh.read_private_key(board.identity_file)
+    board.identity_file.write_bytes(key.export_private_key(passphrase="open sesame"))
+    alone = kdeploy("env", "check", "board-a")
+    assert (alone.status, "E-PASSPHRASE" in alone.stderr) == (1, True)
+    asked = talk(["wrong", "open sesame"], "env", "check", "board-a")
+    assert asked.status == 0, asked.stdout
+    assert f"That is not it. Passphrase of {board.identity_file}" in asked.stdout
+    assert "open sesame" not in asked.stdout
+    given_up = talk(["a", "b", "c"], "env", "check", "board-a")
+    assert given_up.status == 1
+    assert given_up.stdout.count("Passphrase of") == 3
