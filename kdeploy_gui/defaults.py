@@ -27,7 +27,7 @@ CHUNK = 256 * 1024
 """Bytes per read of a local file."""
 PARALLEL_ENVIRONMENTS = 64
 """Environments active at once over all runs of this process."""
-PASSPHRASE_ATTEMPTS = 3
-"""How often somebody is asked for the passphrase of one key."""
+ASK_ATTEMPTS = 3
+"""How often somebody is asked for one secret."""
 KEYRING_TIMEOUT = 30.0
 """Seconds for an answer of the OS keyring, which may be waiting for a prompt."""

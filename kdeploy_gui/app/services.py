@@ -8,7 +8,8 @@ import queue
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from kdeploy_gui import defaults
@@ -108,18 +109,25 @@ class Services:
         return self._engine.ask(self._orchestrator.submit(plan, source))
 
     def unlock(self, environments: Sequence[Environment], asker: Asker) -> None:
-        """Have somebody open the keys that runs on these machines need; what stays shut fails the run's connection.
+        """Have somebody give the passphrases and passwords of sudo that runs on these machines need and nobody stored.
 
-        A key is asked for at most `defaults.PASSPHRASE_ATTEMPTS` times. Raises PlanError for a way that leads nowhere.
+        Each is asked for at most `defaults.ASK_ATTEMPTS` times; what stays unanswered fails the run's connection.
+        Raises PlanError for a way that leads nowhere.
         """
         for key in self._engine.ask(self._connector.locked_keys(environments)):
-            for attempt in range(1, defaults.PASSPHRASE_ATTEMPTS + 1):
-                passphrase = asker.passphrase(key, attempt)
-                if not passphrase:
-                    break
-                with suppress(AuthError):
-                    self._engine.ask(self._connector.unlock(key, passphrase))
-                    break
+            _until_accepted(partial(asker.passphrase, key), partial(self._open_key, key))
+        for each in self._engine.ask(self._connector.sudo_asks(environments)):
+            _until_accepted(partial(asker.sudo_password, each), partial(self._accept_sudo, each))
+
+    def _accept_sudo(self, environment: Environment, password: str) -> bool:
+        return self._engine.ask(self._connector.give_sudo(environment, password))
+
+    def _open_key(self, key: str, passphrase: str) -> bool:
+        try:
+            self._engine.ask(self._connector.unlock(key, passphrase))
+        except AuthError:
+            return False
+        return True
 
     def plan_source(self, run: int) -> PlanSource | None:
         """What a run was planned from; None for runs of older programs. Raises LocalError."""
@@ -194,6 +202,14 @@ class Services:
             deliver(group)
             if any(isinstance(event.body, RunFinished) for event in group):
                 return
+
+
+def _until_accepted(ask: Callable[[int], str], accept: Callable[[str], bool]) -> None:
+    """Ask for a secret until it is accepted, nobody answers, or it was asked for often enough."""
+    for attempt in range(1, defaults.ASK_ATTEMPTS + 1):
+        answer = ask(attempt)
+        if not answer or accept(answer):
+            return
 
 
 def _owner(home: Home) -> str:

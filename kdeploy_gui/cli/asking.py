@@ -21,13 +21,22 @@ class TerminalAsker:
 
     def passphrase(self, key: str, attempt: int) -> str:
         """See `Asker.passphrase`."""
-        again = "That is not it. " if attempt > 1 else ""
-        question = f"{again}Passphrase of {visible(key)} (Enter: none)"
-        answer: str = click.prompt(question, hide_input=True, default="", show_default=False, err=True)
-        return answer
+        return _ask(f"Passphrase of {visible(key)}", attempt)
+
+    def sudo_password(self, environment: Environment, attempt: int) -> str:
+        """See `Asker.sudo_password`."""
+        return _ask(f"Password for sudo on {visible(environment.name)} ({visible(environment.address)})", attempt)
+
+
+def _ask(what: str, attempt: int) -> str:
+    again = "That is not it. " if attempt > 1 else ""
+    answer: str = click.prompt(
+        f"{again}{what} (Enter: none)", hide_input=True, default="", show_default=False, err=True
+    )
+    return answer
 
 
 def unlock(output: Output, opened: Services, environments: Sequence[Environment]) -> None:
-    """Ask for the passphrases that these machines need, where somebody can be asked."""
+    """Ask for what these machines need, where somebody can be asked."""
     if not output.json and sys.stdin.isatty():
         opened.unlock(environments, TerminalAsker())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from kdeploy_gui.clock import SystemClock
 from kdeploy_gui.environments.shell_target import ShellTarget
@@ -12,9 +12,9 @@ from kdeploy_gui.environments.ssh_gate import Gate
 from kdeploy_gui.environments.ssh_keys import Keys
 from kdeploy_gui.environments.ssh_pool import Connections, Lease
 from kdeploy_gui.environments.ssh_shell import SshShell
-from kdeploy_gui.environments.ssh_sudo import Plain, Sudo
+from kdeploy_gui.environments.ssh_sudo import Ask, Plain, Sudo
 from kdeploy_gui.environments.ssh_trust import Tell
-from kdeploy_gui.errors import PlanError
+from kdeploy_gui.errors import KdeployError, PlanError
 from kdeploy_gui.model.environment import Become, Environment
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.ports import Clock, Content, Secrets, Target
@@ -42,6 +42,7 @@ class SshConnector:
         self._lookup = lookup
         self._owner = owner
         self._keys = Keys(secrets)
+        self._passwords: dict[Environment, str] = {}
         self._dialer = Dialer(self._keys, Gate(clock or SystemClock()))
         self._connections = Connections(self._dialer.dial, keep)
 
@@ -67,6 +68,36 @@ class SshConnector:
         """Open a key file for the life of this connector. Raises AuthError E-PASSPHRASE, PlanError E-KEYFILE."""
         await asyncio.to_thread(self._keys.unlock, key, passphrase)
 
+    async def sudo_asks(self, environments: Sequence[Environment]) -> tuple[Environment, ...]:
+        """Machines whose sudo asks for a password that is written down nowhere; those out of reach are left out."""
+        candidates = [each for each in environments if self._is_unanswered(each)]
+        answers = await asyncio.gather(*(self._sudo_refusal(each, None) for each in candidates))
+        return tuple(each for each, code in zip(candidates, answers, strict=True) if code == "E-SUDO-MISSING")
+
+    async def give_sudo(self, environment: Environment, password: str) -> bool:
+        """Take a password of sudo for the life of this connector, unless the machine's sudo does not accept it."""
+        if await self._sudo_refusal(environment, password) == "E-SUDO-PASSWORD":
+            return False
+        self._passwords[environment] = password
+        return True
+
+    def _is_unanswered(self, environment: Environment) -> bool:
+        asks = environment.become is Become.SUDO and not environment.become_credential
+        return asks and environment not in self._passwords
+
+    async def _sudo_refusal(self, environment: Environment, password: str | None) -> str:
+        """The code of the error that becoming root ends with, empty where it works."""
+        try:
+            lease = await self._connections.lease(self._way(environment))
+            shell = SshShell(environment, lease, Sudo(environment, _always(password) if password else None))
+            try:
+                await shell.run("true")
+            finally:
+                await shell.close()
+        except KdeployError as error:
+            return error.code
+        return ""
+
     async def close(self) -> None:
         """Close the connections that were kept."""
         await self._connections.close()
@@ -78,8 +109,10 @@ class SshConnector:
     def _become(self, environment: Environment) -> Plain | Sudo:
         if environment.become is Become.NONE:
             return Plain()
-        name = environment.become_credential
-        return Sudo(environment, (lambda: asyncio.to_thread(self._secrets.get, name)) if name else None)
+        if name := environment.become_credential:
+            return Sudo(environment, lambda: asyncio.to_thread(self._secrets.get, name))
+        password = self._passwords.get(environment)
+        return Sudo(environment, _always(password) if password else None)
 
     def _way(self, environment: Environment) -> tuple[Environment, ...]:
         """The jump hosts and the machine, in order. Raises PlanError E-LAB-UNKNOWN."""
@@ -92,3 +125,10 @@ class SshConnector:
                 raise PlanError("E-LAB-UNKNOWN", f"the jump hosts lead in a circle: {jump}")
             way = (gateway, *way)
         return way
+
+
+def _always(password: str) -> Ask:
+    async def answer() -> str:
+        return password
+
+    return answer

@@ -213,3 +213,20 @@ async def test_no_password_is_read_where_sudo_asks_for_none(machine: Machine) ->
         async with root(environment, drawer) as target:
             assert (await target.facts(FactsQuery())).uid == 0
     assert drawer.asked == 0
+
+
+async def test_a_password_that_somebody_typed_holds_for_the_session(machine: Machine) -> None:
+    machine.allow(ANY)
+    environment = replace(machine.environment, become_credential="")
+    elsewhere = replace(machine.server.environment("plain"), become=Become.NONE)
+    gone = replace(environment, name="gone", port=1)
+    connector = SshConnector(MemoryContent(), Drawer(""), lambda name: None, keep=600.0)
+    assert await connector.sudo_asks([environment, machine.environment, elsewhere, gone]) == (environment,)
+    assert not await connector.give_sudo(environment, "not-the-one")
+    assert await connector.give_sudo(environment, machine.password)
+    assert await connector.sudo_asks([environment]) == ()
+    target = await connector.connect(environment)
+    assert (await target.facts(FactsQuery())).uid == 0
+    await target.close()
+    assert machine.server.log.count("Accepted publickey") == 1
+    await connector.close()
