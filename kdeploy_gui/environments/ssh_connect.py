@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import ipaddress
 import socket
 import time
 from collections.abc import AsyncIterator, Hashable, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import asyncssh
 
@@ -22,9 +19,9 @@ from kdeploy_gui.environments.ssh_errors import (
     credential,
     explained,
     is_refusal,
-    other_protocol,
 )
 from kdeploy_gui.environments.ssh_gate import Gate
+from kdeploy_gui.environments.ssh_greeting import explain_hangup
 from kdeploy_gui.environments.ssh_keys import Credentials, Keys
 from kdeploy_gui.environments.ssh_trust import (
     HostKeyClient,
@@ -34,15 +31,12 @@ from kdeploy_gui.environments.ssh_trust import (
     revoked_keys,
     untold,
 )
+from kdeploy_gui.environments.tcp import connected, resolved
 from kdeploy_gui.errors import Evidence, KdeployError, PlanError
 from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.figures import duration
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
-
-_GREETING_TIMEOUT = 3.0
-_FULL = ("Exceeded MaxStartups", "Not allowed at this time")
-"""What an OpenSSH server says instead of a greeting when it takes no more logins for now (sshd.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +81,7 @@ class Dialer:
     async def host_key(self, hop: Hop, algorithm: str) -> HostKey:
         """The key that the machine offers; see `Connector.host_key`."""
         environment = hop.environment
+        algorithms = transport(environment)
         with explained(environment, NOTHING_SENT):
             try:
                 async with self._route(hop, untold) as route, asyncio.timeout(defaults.LOGIN_TIMEOUT):
@@ -96,11 +91,14 @@ class Dialer:
                         tunnel=route.tunnel,
                         sock=route.connection,
                         server_host_key_algs=signatures(environment, algorithm),
-                        options=asyncssh.SSHClientConnectionOptions(**transport(environment), config=None),
+                        kex_algs=algorithms["kex_algs"],
+                        options=asyncssh.SSHClientConnectionOptions(**algorithms, config=None),
                         config=None,
                     )
             except (asyncssh.Error, ConnectionError) as error:
                 if not algorithm:
+                    if isinstance(error, asyncssh.ConnectionLost | ConnectionError) and hop.tunnel is None:
+                        await explain_hangup(environment)
                     raise
                 message = f"{environment.address} proves itself with no {algorithm} key"
                 raise PlanError("E-KEX", message, on_target=NOTHING_SENT, host=environment.address) from error
@@ -178,11 +176,12 @@ class Dialer:
             except asyncssh.DisconnectError as error:
                 if is_refusal(error):
                     self._gate.refused(route.place)
-                if not isinstance(error, asyncssh.ConnectionLost) or hop.tunnel is not None or not is_first:
-                    raise
-                greeting = await _greeting(environment)
-                if greeting and not greeting.startswith(_FULL):
-                    raise other_protocol(environment, greeting) from None
+                if isinstance(error, asyncssh.ConnectionLost) and hop.tunnel is None and is_first:
+                    await explain_hangup(environment)
+                raise
+            except ConnectionResetError:
+                if hop.tunnel is None and is_first:
+                    await explain_hangup(environment)
                 raise
             except asyncssh.ChannelOpenError as error:
                 message = f"{environment.jump} cannot reach {environment.host}:{environment.port}: {error.reason}"
@@ -198,11 +197,11 @@ class Dialer:
             async with self._gate.visit(inner, hop.jumps):
                 yield _Route(inner, tunnel=hop.tunnel)
             return
-        found = await _resolved(environment)
+        found = await resolved(environment)
         tell(passed(CheckPart.ADDRESS, ", ".join(dict.fromkeys(each.host for each in found))))
         place = found[0].place
         async with self._gate.visit(place):
-            connection = await _tcp(found)
+            connection = await connected(found)
             try:
                 yield _Route(place, connection=connection)
             except asyncio.CancelledError:
@@ -213,63 +212,3 @@ class Dialer:
 def _tell_key(step: CheckStep, tell: Tell) -> None:
     if step.part is CheckPart.HOST_KEY:
         tell(step)
-
-
-class _Address(NamedTuple):
-    """What a name stands for (`socket.getaddrinfo`)."""
-
-    family: socket.AddressFamily
-    kind: socket.SocketKind
-    sockaddr: tuple[Any, ...]
-
-    @property
-    def host(self) -> str:
-        """The address in figures."""
-        return str(self.sockaddr[0])
-
-    @property
-    def place(self) -> Hashable:
-        """Which server that is: all loopback addresses are this machine."""
-        is_own = ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
-        return ("loopback" if is_own else self.host, self.sockaddr[1])
-
-
-async def _resolved(environment: Environment) -> Sequence[_Address]:
-    """The addresses behind a name. Raises OSError, and TimeoutError after `defaults.CONNECT_TIMEOUT`."""
-    async with asyncio.timeout(defaults.CONNECT_TIMEOUT):
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(environment.host, environment.port, type=socket.SOCK_STREAM)
-    return [_Address(family, kind, address) for family, kind, _, _, address in found]
-
-
-async def _tcp(found: Sequence[_Address]) -> socket.socket:
-    """A connected socket. Raises OSError, and TimeoutError after `defaults.CONNECT_TIMEOUT`."""
-    loop = asyncio.get_running_loop()
-    failure: OSError = OSError(errno.EHOSTUNREACH, "no address")
-    async with asyncio.timeout(defaults.CONNECT_TIMEOUT):
-        for each in found:
-            with ExitStack() as unless_used:
-                connection = unless_used.enter_context(socket.socket(each.family, each.kind))
-                connection.setblocking(False)
-                try:
-                    await loop.sock_connect(connection, each.sockaddr)
-                except OSError as error:
-                    failure = error
-                else:
-                    unless_used.pop_all()
-                    return connection
-    raise failure
-
-
-async def _greeting(environment: Environment) -> str:
-    """The first line of a server that closes connections to SSH clients, empty if it is an SSH server or silent."""
-    with suppress(OSError, TimeoutError):
-        reader, writer = await asyncio.open_connection(sock=await _tcp(await _resolved(environment)))
-        try:
-            async with asyncio.timeout(_GREETING_TIMEOUT):
-                writer.write(b"SSH-2.0-kdeploy\r\n\r\n")
-                line = (await reader.read(200)).split(b"\n")[0].strip()
-                return "" if line.startswith(b"SSH-") else line.decode(errors="replace")
-        finally:
-            writer.close()
-    return ""

@@ -43,8 +43,7 @@ def _translated(error: Exception, environment: Environment, on_target: str) -> K
         case asyncssh.DisconnectError() if is_refusal(error):
             return _refused(environment, said)
         case asyncssh.KeyExchangeFailed(reason=reason) if "No matching" in reason:
-            message = f"no common algorithm with {where}: {reason}"
-            return PlanError("E-KEX", message, on_target=NOTHING_SENT, evidence=said, host=where)
+            return no_common_algorithm(environment, reason)
         case asyncssh.ProtocolNotSupported() | asyncssh.ServiceNotAvailable():
             return other_protocol(environment, str(error))
         case asyncssh.ChannelOpenError(reason=reason) if "connection closed" not in reason:
@@ -80,6 +79,13 @@ def _refused(environment: Environment, said: Evidence) -> AuthError:
     where = f"{environment.host}:{environment.port}"
     message = f"{where} refuses user {environment.user} with {credential(environment)}"
     return AuthError("E-AUTH", message, on_target=NOTHING_SENT, evidence=said, user=environment.user, host=where)
+
+
+def no_common_algorithm(environment: Environment, reason: str) -> PlanError:
+    """Both sides are SSH and have no algorithm of some kind in common; `reason` lists what both have."""
+    where = f"{environment.host}:{environment.port}"
+    message = f"no common algorithm with {where}: {reason}"
+    return PlanError("E-KEX", message, on_target=NOTHING_SENT, evidence=Evidence(stderr=reason), host=where)
 
 
 def other_protocol(environment: Environment, said: str) -> PlanError:

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import asyncssh
 import pytest
 
-from kdeploy_gui.errors import TrustError
+from kdeploy_gui.errors import KdeployError, TrustError
 from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.event import FactFound
 from kdeploy_gui.model.facts import FactsQuery
+from kdeploy_gui.model.plan import Artifact, ArtifactType
+from kdeploy_gui.model.stage import Status
+from kdeploy_gui.remedies import bundled
 from tests.engine.steps import over_ssh
 from tests.environments.test_ssh_host import LOGIN, connected, eventually, visits
 from tests.lab.fixtures import MakeSshd
 from tests.lab.sshd import Sshd
+from tests.properties.peers import deploy, plan_of, write_files
 from tests.rehearsal import MemoryContent
 
 pytestmark = pytest.mark.sshd
+
+
+OLD = {
+    "KexAlgorithms": "diffie-hellman-group14-sha1",
+    "HostKeyAlgorithms": "ssh-rsa",
+    "Ciphers": "aes128-cbc",
+    "MACs": "hmac-sha1",
+}
 
 
 @pytest.fixture
@@ -157,13 +171,38 @@ async def distrust_after_login(environment: Environment) -> TrustError:
 
 @pytest.mark.filterwarnings("ignore:Diffie-Hellman over finite fields")
 async def test_an_old_server_is_reached_where_the_environment_allows_it(make_sshd: MakeSshd) -> None:
-    old = {
-        "KexAlgorithms": "diffie-hellman-group14-sha1",
-        "HostKeyAlgorithms": "ssh-rsa",
-        "Ciphers": "aes128-cbc",
-        "MACs": "hmac-sha1",
-    }
-    server = make_sshd(host_key_types=("rsa",), options=old)
+    server = make_sshd(host_key_types=("rsa",), options=OLD)
     environment = replace(server.environment(), legacy=True)
     await trusted(environment)
     assert (await over_ssh(MemoryContent()).host_key(environment)).fingerprint == server.fingerprints[0]
+
+
+@pytest.mark.filterwarnings("ignore:Diffie-Hellman over finite fields")
+async def test_every_run_tells_of_old_algorithms(make_sshd: MakeSshd, tmp_path: Path) -> None:
+    server = make_sshd(host_key_types=("rsa",), options=OLD)
+    write_files(tmp_path, {"run.sh": b"#!/bin/sh\n"})
+    artifacts = [Artifact(source="run.sh", type=ArtifactType.SCRIPT, target="~/run.sh", mode=0o755)]
+    plan = plan_of([replace(server.environment(), legacy=True)], artifacts, tmp_path)
+    state, events = await deploy(tmp_path / "history", plan)
+    assert [each.status for each in state.environments.values()] == [Status.COMPLETED]
+    facts = [each.body for each in events if isinstance(each.body, FactFound)]
+    assert [each.value for each in facts if each.name == "warning"] == [
+        "legacy = true: algorithms that are no longer safe are allowed"
+    ]
+
+
+@pytest.mark.parametrize("what", OLD)
+async def test_an_old_server_is_refused_with_both_sides_and_the_way_out(make_sshd: MakeSshd, what: str) -> None:
+    server = make_sshd(host_key_types=("rsa",), options={what: OLD[what]})
+    if what == "MACs":
+        await trusted(server.environment())
+        return
+    with pytest.raises(KdeployError) as caught:
+        async with connected(server.environment()):
+            pass
+    assert caught.value.code == "E-KEX"
+    with pytest.raises(KdeployError) as asked:
+        await over_ssh(MemoryContent()).host_key(server.environment())
+    assert asked.value.code == "E-KEX"
+    assert OLD[what] in caught.value.message.split(" received ")[1]
+    assert "`legacy = true`" in bundled().remedy(caught.value, "board")
