@@ -142,12 +142,11 @@ class Inventory:
         seen = known.about(environment.host, environment.port)
         jump = environment.jump_address
         jump_pins = known.about(jump.host, jump.port).pins if jump is not None else ()
-        if not (seen.pins or seen.authorities or jump_pins):
+        if not (seen.pins or seen.authorities or seen.revoked or jump_pins):
             where = ", ".join(map(str, chosen))
             message = f"no key of {environment.host} port {environment.port} stands in {where}"
             raise PlanError("E-KNOWN-HOSTS", message, path=where)
-        pinned = ssh_config.trusting(environment, seen) if seen.pins or seen.authorities else environment
-        pinned = replace(pinned, jump_host_key=jump_pins or environment.jump_host_key)
+        pinned = replace(ssh_config.trusting(environment, seen), jump_host_key=jump_pins or environment.jump_host_key)
         refuse(lab_update.update_environment(self.lab_file, name, pinned, environment))
         return self.get(name)
 

@@ -161,13 +161,16 @@ def _host(alias: str, settings: Sequence[_Setting], names: Mapping[str, str], kn
 
 
 def trusting(environment: Environment, seen: KnownHost) -> Environment:
-    """An environment that is pinned by what known_hosts files say of it."""
+    """An environment that is pinned by what known_hosts files say of it; of what they do not speak stays as it was.
+
+    What was revoked stays so.
+    """
     return replace(
         environment,
-        host_keys=seen.pins,
-        host_key_type=seen.types,
-        host_ca=seen.authorities,
-        revoked_host_key=seen.revoked,
+        host_keys=seen.pins or environment.host_keys,
+        host_key_type=seen.types if seen.pins else environment.host_key_type,
+        host_ca=seen.authorities or environment.host_ca,
+        revoked_host_key=tuple(dict.fromkeys([*environment.revoked_host_key, *seen.revoked])),
     )
 
 
