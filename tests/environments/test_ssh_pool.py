@@ -16,7 +16,7 @@ from kdeploy_gui.model.facts import FactsQuery
 from tests.engine.steps import NoSecrets
 from tests.environments.test_ssh_host import eventually, open_files
 from tests.lab.chaos import Chaos
-from tests.lab.fixtures import MakeSshd
+from tests.lab.fixtures import MakeChaos, MakeSshd
 from tests.lab.sshd import Sshd
 from tests.rehearsal import MemoryContent
 
@@ -165,4 +165,37 @@ async def test_a_jump_host_that_was_idle_is_asked_before_it_is_used_again(make_s
     for _ in range(2):
         assert (await connector.host_key(machine)).fingerprint == inner.fingerprints[0]
     assert logins(gateway) == 1
+    await connector.close()
+
+
+async def test_a_jump_host_that_no_longer_answers_is_connected_anew(
+    make_sshd: MakeSshd, make_chaos: MakeChaos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdeploy_gui.defaults.ALIVE_TIMEOUT", 0.2)
+    gateway, inner = make_sshd(), make_sshd()
+    chaos = make_chaos(gateway.environment())
+    connector = keeping(chaos.environment(gateway.environment("gateway")))
+    machine = replace(inner.environment("inner"), jump="gateway")
+    await connector.host_key(machine)
+    chaos.freeze()
+    again = asyncio.ensure_future(connector.host_key(machine))
+    await eventually(lambda: chaos.connections == 2, "another connection is tried")
+    chaos.thaw()
+    assert (await again).fingerprint == inner.fingerprints[0]
+    await connector.close()
+
+
+async def test_giving_up_while_a_connection_is_tried_out_ends_it(sshd: Sshd, chaos: Chaos) -> None:
+    connector, environment, before = keeping(), chaos.environment(sshd.environment()), open_files()
+    await visit(connector, environment)
+    chaos.freeze()
+    again = asyncio.ensure_future(connector.connect(environment))
+    await asyncio.sleep(0)
+    again.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await again
+    chaos.thaw()
+    await eventually(lambda: chaos.open_connections == 0, "the connection has ended")
+    await eventually(lambda: open_files() <= before, "all sockets are closed")
+    assert chaos.connections == 1
     await connector.close()
