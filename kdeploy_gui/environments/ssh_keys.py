@@ -106,6 +106,9 @@ class Keys:
         """A key, with its certificate where one lies beside it."""
         path = _path(name)
         key = self._opened.get(path) or _read_key(name, passphrase)
+        if key.get_algorithm().startswith("sk-"):
+            message = f"the key {path} is that of a security key, and no ssh agent holds it"
+            raise AuthError("E-AGENT", message, path=str(path), on_target=NOTHING_SENT)
         certificate = path.with_name(f"{path.name}-cert.pub")
         if not certificate.is_file():
             return key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from asyncssh.sk_eddsa import _SKEd25519Key
 
 from kdeploy_gui.environments.ssh_host import SshConnector
 from kdeploy_gui.errors import AuthError, KdeployError, PlanError
 from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.remedies import bundled
 from tests.environments.test_ssh_host import write_key
 from tests.lab.fixtures import MakeSshd
 from tests.lab.processes import wait_until
@@ -143,3 +146,15 @@ async def test_a_certificate_beside_the_key_is_shown(make_sshd: MakeSshd, tmp_pa
     error = await refusal(environment)
     assert isinstance(error, PlanError)
     assert (error.code, "identity-cert.pub" in error.details["fix"]) == ("E-KEYFILE", True)
+
+
+async def test_a_security_key_needs_an_agent(sshd: Sshd, agent: str, tmp_path: Path) -> None:
+    path = tmp_path / "id_ed25519_sk"
+    path.touch(mode=0o600)
+    numbers = (os.urandom(32), "ssh:", 1, os.urandom(64), b"")
+    path.write_bytes(_SKEd25519Key.make_private(numbers).export_private_key())
+    environment = replace(sshd.environment(), identity_file=str(path))
+    error = await refusal(environment)
+    assert (error.code, error.path) == ("E-AGENT", str(path))
+    assert "touched" in bundled().remedy(error, "board")
+    assert await connector().locked_keys([environment]) == ()
