@@ -11,6 +11,12 @@ STALL_TIMEOUT = 60.0
 """Seconds a transfer may stand still."""
 UNAUTHENTICATED_CONNECTS = 8
 """Per host and port: sshd drops connections above 10 by default (MaxStartups)."""
+REFUSAL_PAUSE = 5.0
+"""Seconds in which a server that refused a login is left alone: it counts failures (PerSourcePenalties)."""
+CONNECTION_KEPT = 60.0
+"""Seconds that a connection stays open after its last use."""
+ALIVE_TIMEOUT = 5.0
+"""Seconds in which a connection that was kept must answer before it is used again."""
 CANCEL_GRACE = 3.0
 """Seconds a remote command gets to end by itself after TERM."""
 LOG_CAP = 64 * 1024 * 1024
@@ -21,6 +27,8 @@ CHUNK = 256 * 1024
 """Bytes per read of a local file."""
 PARALLEL_ENVIRONMENTS = 64
 """Environments active at once over all runs of this process."""
+ASK_ATTEMPTS = 3
+"""How often somebody is asked for one secret."""
 KEYRING_TIMEOUT = 30.0
 """Seconds for an answer of the OS keyring, which may be waiting for a prompt."""
 SPARE_BYTES = 64 * 1024 * 1024

@@ -60,7 +60,7 @@ class KdeployError(Exception):
     """A failure with a code, a place and a known state of the target.
 
     `code` names the remedy (`resources/remedies/`); `details` fill in its text. `path` is the file or folder it is
-    about, `on_target` what the target holds now.
+    about, `on_target` what the target holds now. `hop` names the jump host that it is about, if it is one.
     """
 
     category: ClassVar[Category]
@@ -83,6 +83,7 @@ class KdeployError(Exception):
         self.on_target = on_target
         self.evidence = evidence or Evidence()
         self.details = details
+        self.hop = ""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

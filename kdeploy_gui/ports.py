@@ -195,6 +195,16 @@ class Remedies(Protocol):
         """One remedy, least destructive first, with the error's details filled in."""
 
 
+class Asker(Protocol):
+    """Somebody who can be asked for what nobody wrote down: before a run, never in it. All verbs block."""
+
+    def passphrase(self, key: str, attempt: int) -> str:
+        """The passphrase of a key file, for the 1st, 2nd ... time; empty: no answer."""
+
+    def sudo_password(self, environment: Environment, attempt: int) -> str:
+        """The password that sudo on a machine asks for, for the 1st, 2nd ... time; empty: no answer."""
+
+
 class Secrets(Protocol):
     """The OS keyring."""
 

@@ -15,6 +15,8 @@ from kdeploy_gui import resources
 from kdeploy_gui.errors import KdeployError
 
 FOLDER = resources.ROOT / "remedies"
+TRUST = "trust"
+"""Stands in templates for the command that pins the key of the machine that an error is about."""
 LAB = "lab"
 """The placeholder for ` --lab FILE`, empty where the usual lab file is meant."""
 
@@ -62,8 +64,16 @@ class RemedyTexts:
         return replace(self, values={**self.values, LAB: f" --lab {shlex.quote(str(lab_file))}"})
 
     def remedy(self, error: KdeployError, environment: str) -> str:
-        """The remedy for an error, its details filled in; empty where there is none for its code."""
-        return self.text(error.code, {**error.details, "path": error.path, "environment": environment})
+        """The remedy for an error at an environment or a jump host before it; empty where its code has none."""
+        by_address = "@" in error.hop
+        command = f"kdeploy env trust {shlex.quote(environment if by_address else error.hop or environment)}"
+        values = {
+            **error.details,
+            "path": error.path,
+            "environment": error.hop or environment,
+            TRUST: f"{command} --jump-host" if by_address else command,
+        }
+        return self.text(error.code, values)
 
     def text(self, code: str, values: Mapping[str, str]) -> str:
         """The remedy for a code; a value that is missing or empty shows as `<name>`."""

@@ -12,7 +12,7 @@ import pytest
 import kdeploy_gui
 from kdeploy_gui import errors
 from kdeploy_gui.errors import KdeployError, LocalError, TrustError
-from kdeploy_gui.remedies import FOLDER, LAB, RemedyTexts, bundled, placeholders
+from kdeploy_gui.remedies import FOLDER, LAB, TRUST, RemedyTexts, bundled, placeholders
 
 PACKAGE = Path(kdeploy_gui.__file__).parent
 CODE = re.compile(r"E-[A-Z][A-Z-]*[A-Z]")
@@ -59,7 +59,7 @@ def test_every_placeholder_is_supplied_where_the_error_is_raised() -> None:
     missing = [
         f"{place} {code}: {name}"
         for place, code, given in raised()
-        for name in placeholders(bundled().templates.get(code, "")) - {"environment", LAB} - given
+        for name in placeholders(bundled().templates.get(code, "")) - {"environment", LAB, TRUST} - given
         if "None" not in given
     ]
     assert missing == []
@@ -124,3 +124,19 @@ def test_code_in_two_files_is_refused(tmp_path: Path) -> None:
 def test_files_name_the_categories() -> None:
     categories = {each.value.lower() for each in errors.Category}
     assert {file.stem for file in FOLDER.glob("*.toml")} <= categories
+
+
+@pytest.mark.parametrize(
+    ("hop", "command"),
+    [
+        ("", "kdeploy env trust board-a --fingerprint SHA256:abc"),
+        ("gate", "kdeploy env trust gate --fingerprint SHA256:abc"),
+        ("ops@gate:22", "kdeploy env trust board-a --jump-host --fingerprint SHA256:abc"),
+    ],
+)
+def test_a_jump_host_is_pinned_where_it_stands(hop: str, command: str) -> None:
+    error = TrustError("E-HOSTKEY-UNKNOWN", "first contact", offered="SHA256:abc")
+    error.hop = hop
+    remedy = bundled().remedy(error, "board-a")
+    assert remedy.endswith(f"`{command}`")
+    assert f"On the console of {hop or 'board-a'}," in remedy

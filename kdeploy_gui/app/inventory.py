@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +16,7 @@ from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.examine import examine
 from kdeploy_gui.engine.thread import EngineThread
 from kdeploy_gui.environments import ssh_config
+from kdeploy_gui.environments.known_hosts import KnownHosts
 from kdeploy_gui.errors import PlanError, TrustError
 from kdeploy_gui.model.check import CheckStep, EnvironmentCheck
 from kdeploy_gui.model.environment import Environment
@@ -23,6 +24,8 @@ from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
 from kdeploy_gui.model.plan import Plan
 from kdeploy_gui.model.problem import Problem, did_you_mean
 from kdeploy_gui.model.ssh_host import SshHost
+
+_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
 
 
 class Inventory:
@@ -92,27 +95,66 @@ class Inventory:
         """The hosts of `ssh_config` as environments that could be added. Raises LocalError where it cannot be read."""
         return ssh_config.hosts(self.ssh_config)
 
-    def offered(self, name: str) -> HostKey:
-        """The host key that a machine offers now."""
-        return self._engine.ask(self._ports.connector.host_key(self.get(name)))
+    def offered(self, name: str, *, jump_host: bool = False) -> HostKey:
+        """The host key that a machine offers now, or the jump host that it names by its address."""
+        return self._engine.ask(self._ports.connector.host_key(self.pinned(name, jump_host=jump_host)))
+
+    def pinned(self, name: str, *, jump_host: bool = False) -> Environment:
+        """An environment, or its jump host where that is named by its address, with what is pinned for it.
+
+        Raises PlanError.
+        """
+        environment = self.get(name)
+        if not jump_host:
+            return environment
+        if environment.jump_address is None:
+            message = f"{name} has no jump host of the form user@host:port; one that is an environment is pinned itself"
+            raise PlanError("E-NO-JUMP-HOST", message, path=str(self.lab_file))
+        return environment.jump_address
 
     def start_offered(self, environment: Environment) -> Future[HostKey]:
         """The host key that a machine offers now; it need not be in the lab file."""
         return self._engine.start(self._ports.connector.host_key(environment))
 
-    def trust(self, name: str, fingerprint: str) -> None:
-        """Pin the key that the machine offers, if it is exactly this one. Raises TrustError if it is another.
+    def trust(self, name: str, fingerprint: str, *, jump_host: bool = False) -> None:
+        """Pin the key that the machine, or its jump host, offers if it is exactly this one. Raises TrustError if not.
 
         Pins of other algorithms stay as long as the machine proves itself with them, too.
         """
-        environment = self.get(name)
-        keys = self._engine.ask(self._still_offered(environment, fingerprint))
-        refuse(lab_edit.set_host_keys(self.lab_file, name, keys))
+        keys = self._engine.ask(self._still_offered(self.pinned(name, jump_host=jump_host), fingerprint))
+        if jump_host:
+            environment = self.get(name)
+            changed = replace(environment, jump_host_key=tuple(keys))
+            refuse(lab_update.update_environment(self.lab_file, name, changed, environment))
+            return
+        types = [algorithm for algorithm in ALGORITHMS if algorithm in keys.values()]
+        refuse(lab_edit.set_host_keys(self.lab_file, name, list(keys), types))
 
-    async def _still_offered(self, environment: Environment, fingerprint: str) -> list[str]:
-        """The fingerprint and those pins that the machine still proves. Raises TrustError."""
+    def trust_known(self, name: str, files: Sequence[Path] = ()) -> Environment:
+        """Pin what OpenSSH's known_hosts files say of a machine, and of a jump host that is named by its address.
+
+        Without `files` the user's and the system's. Nobody is contacted. Returns the environment as it is now. Raises
+        PlanError E-KNOWN-HOSTS where they say nothing of it, LocalError.
+        """
+        environment = self.get(name)
+        chosen = tuple(files) or (*(Path(each).expanduser() for each in _KNOWN_HOSTS),)
+        known = KnownHosts.read(*chosen)
+        seen = known.about(environment.host, environment.port)
+        jump = environment.jump_address
+        jump_pins = known.about(jump.host, jump.port).pins if jump is not None else ()
+        if not (seen.pins or seen.authorities or seen.revoked or jump_pins):
+            where = ", ".join(map(str, chosen))
+            message = f"no key of {environment.host} port {environment.port} stands in {where}"
+            raise PlanError("E-KNOWN-HOSTS", message, path=where)
+        pinned = replace(ssh_config.trusting(environment, seen), jump_host_key=jump_pins or environment.jump_host_key)
+        refuse(lab_update.update_environment(self.lab_file, name, pinned, environment))
+        return self.get(name)
+
+    async def _still_offered(self, environment: Environment, fingerprint: str) -> Mapping[str, str]:
+        """The fingerprint and those pins that the machine still proves, with their types. Raises TrustError."""
         connector = self._ports.connector
-        offered = (await connector.host_key(environment)).fingerprint
+        key = await connector.host_key(environment)
+        offered = key.fingerprint
         if offered != fingerprint:
             raise TrustError(
                 "E-HOSTKEY-OTHER",
@@ -121,11 +163,11 @@ class Inventory:
                 offered=offered,
             )
         others = [pin for pin in environment.host_keys if pin != fingerprint]
-        proven: set[str] = set()
+        proven: dict[str, str] = {}
         for algorithm in ALGORITHMS if others else ():
             with suppress(PlanError):
-                proven.add((await connector.host_key(environment, algorithm)).fingerprint)
-        return [*(pin for pin in others if pin in proven), fingerprint]
+                proven[(await connector.host_key(environment, algorithm)).fingerprint] = algorithm
+        return {**{pin: proven[pin] for pin in others if pin in proven}, fingerprint: key.algorithm}
 
     def test(self, environment: Environment, tell: Callable[[CheckStep], None]) -> Future[EnvironmentCheck]:
         """Go to a machine part by part; it need not be in the lab file. `tell` is called on the engine's thread.

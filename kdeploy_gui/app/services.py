@@ -9,8 +9,10 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from kdeploy_gui import defaults
 from kdeploy_gui.app.drafts import Drafts
 from kdeploy_gui.app.home import Home
 from kdeploy_gui.app.inventory import Inventory
@@ -27,7 +29,7 @@ from kdeploy_gui.engine.preview import preview, preview_all
 from kdeploy_gui.engine.thread import EngineThread
 from kdeploy_gui.environments.locks import FileEnvironmentLocks
 from kdeploy_gui.environments.ssh_host import SshConnector
-from kdeploy_gui.errors import KdeployError
+from kdeploy_gui.errors import AuthError, KdeployError
 from kdeploy_gui.history import History, open_history
 from kdeploy_gui.instruments.catalogue import Catalogue
 from kdeploy_gui.model.environment import Environment
@@ -35,7 +37,7 @@ from kdeploy_gui.model.event import Event, RunFinished
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.plan import Plan, PlanSource
 from kdeploy_gui.model.preview import EnvironmentPreview
-from kdeploy_gui.ports import EventLog, Instruments, OutputStore, ReadinessLog, Remedies
+from kdeploy_gui.ports import Asker, EventLog, Instruments, OutputStore, ReadinessLog, Remedies
 from kdeploy_gui.remedies import bundled
 
 PATIENCE = 0.2
@@ -73,8 +75,15 @@ class Services:
         self._history = history
         self._engine = engine
         content = LocalContent()
+        self._connector = SshConnector(
+            content,
+            Credentials(),
+            lambda name: read_lab(lab_file).lab.get(name),
+            _owner(home),
+            keep=defaults.CONNECTION_KEPT,
+        )
         self._ports = Ports(
-            connector=SshConnector(content, Credentials(), lambda name: read_lab(lab_file).lab.get(name), _owner(home)),
+            connector=self._connector,
             content=content,
             log=history.log,
             control=history.control,
@@ -98,6 +107,27 @@ class Services:
     def submit(self, plan: Plan, source: PlanSource | None = None) -> int:
         """Start a run in this process and return its number; `source` is kept for a retry. Raises LocalError."""
         return self._engine.ask(self._orchestrator.submit(plan, source))
+
+    def unlock(self, environments: Sequence[Environment], asker: Asker) -> None:
+        """Have somebody give the passphrases and passwords of sudo that runs on these machines need and nobody stored.
+
+        Each is asked for at most `defaults.ASK_ATTEMPTS` times; what stays unanswered fails the run's connection.
+        Raises PlanError for a way that leads nowhere.
+        """
+        for key in self._engine.ask(self._connector.locked_keys(environments)):
+            _until_accepted(partial(asker.passphrase, key), partial(self._open_key, key))
+        for each in self._engine.ask(self._connector.sudo_asks(environments)):
+            _until_accepted(partial(asker.sudo_password, each), partial(self._accept_sudo, each))
+
+    def _accept_sudo(self, environment: Environment, password: str) -> bool:
+        return self._engine.ask(self._connector.give_sudo(environment, password))
+
+    def _open_key(self, key: str, passphrase: str) -> bool:
+        try:
+            self._engine.ask(self._connector.unlock(key, passphrase))
+        except AuthError:
+            return False
+        return True
 
     def plan_source(self, run: int) -> PlanSource | None:
         """What a run was planned from; None for runs of older programs. Raises LocalError."""
@@ -168,6 +198,7 @@ class Services:
     def close(self) -> None:
         """Cancel what goes on in this process, wait for its clean end and let go of everything."""
         self._engine.ask(self._orchestrator.close())
+        self._engine.ask(self._connector.close())
         self._engine.close()
         self._history.close()
 
@@ -178,6 +209,14 @@ class Services:
             deliver(group)
             if any(isinstance(event.body, RunFinished) for event in group):
                 return
+
+
+def _until_accepted(ask: Callable[[int], str], accept: Callable[[str], bool]) -> None:
+    """Ask for a secret until it is accepted, nobody answers, or it was asked for often enough."""
+    for attempt in range(1, defaults.ASK_ATTEMPTS + 1):
+        answer = ask(attempt)
+        if not answer or accept(answer):
+            return
 
 
 def _owner(home: Home) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kdeploy_gui.cli.asking import unlock
 from kdeploy_gui.cli.detach import FLAG, let_go_of_terminal, start_detached
 from kdeploy_gui.cli.follow import exit_status, interrupts, watch
 from kdeploy_gui.cli.options import EXIT_CANCELLED, EXIT_PLAN, command_options
@@ -45,6 +46,7 @@ def deploy(output: Output, /, plan_file: Path, detach: bool, in_background: bool
         planned = _checked(output, opened, plan_file, _options(options))
         if planned.plan is None:
             return EXIT_PLAN
+        unlock(output, opened, planned.plan.environments)
         if in_background:
             return _run_in_background(opened, planned.plan, planned.source)
         state = run_plan(output, opened, planned.plan, planned.source)
@@ -125,7 +127,9 @@ def retry(output: Output, /, run: int, environments: tuple[str, ...]) -> int:
     The plan is the one stored with the run, made again from today's files and lab. Exit status as of `deploy`.
     """
     with services(output) as opened:
-        events_of(opened, run)
+        names = environments or tuple(fold(events_of(opened, run)).environments)
+        lab = opened.inventory.read().lab
+        unlock(output, opened, [each for each in lab.environments if each.name in names])
         return exit_status(_show_run(output, opened, lambda: opened.retry(run, environments)))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from kdeploy_gui.cli.asking import unlock
 from kdeploy_gui.cli.options import EXIT_FAILED, command_options
 from kdeploy_gui.cli.output import Output, describe
 from kdeploy_gui.cli.session import services
@@ -59,7 +61,9 @@ def _print_list(output: Output, environments: tuple[Environment, ...], marks: di
         return
     table = plain_table("name", "kind", "group", "address", "tags", "host key", "last known")
     for each in environments:
-        pinned = "pinned" if each.host_keys else "not pinned"
+        pinned = "pinned" if each.host_keys else "certified" if each.host_ca else "not pinned"
+        if each.legacy:
+            pinned += ", legacy algorithms"
         words = [each.name, each.kind.value, each.group, each.address, " ".join(each.tags), pinned]
         table.add_row(*(cell(word) for word in words), cell(_mark_words(marks[each.name])))
     Screen().show(table)
@@ -99,8 +103,14 @@ def _described(environment: Environment) -> list[tuple[str, str]]:
         ("identity file", environment.identity_file),
         ("credential", environment.credential),
         ("jump", environment.jump),
+        ("jump host key", " ".join(environment.jump_host_key)),
         ("become", environment.become.value),
+        ("sudo password", environment.become_credential and f"the credential {environment.become_credential}"),
         ("host keys", " ".join(environment.host_keys) or "none pinned"),
+        ("key types", " ".join(environment.host_key_type)),
+        ("authorities", "; ".join(environment.host_ca)),
+        ("revoked keys", "; ".join(environment.revoked_host_key)),
+        ("legacy", "algorithms that are no longer safe are allowed" if environment.legacy else ""),
         ("power on", environment.power.on),
         ("power off", environment.power.off),
         ("libvirt", f"{environment.uri} {environment.domain}".strip()),
@@ -146,8 +156,8 @@ def add(output: Output, /, name: str, kind: str, **given: object) -> int:
     return 0
 
 
-def _trust_command(output: Output, name: str, fingerprint: str = "") -> str:
-    words = ["kdeploy", "env", "trust", name]
+def _trust_command(output: Output, name: str, fingerprint: str = "", *, jump_host: bool = False) -> str:
+    words = ["kdeploy", "env", "trust", name, *(["--jump-host"] if jump_host else [])]
     if fingerprint:
         words += ["--fingerprint", fingerprint]
     if output.lab:
@@ -180,8 +190,7 @@ def check(output: Output, /, names: tuple[str, ...]) -> int:
     Exit status 0: all were reached, and whatever was READY still is.
     """
     with services(output) as opened:
-        for name in names:
-            known(opened, name)
+        unlock(output, opened, [known(opened, name) for name in names])
         checks = [opened.inventory.check(name) for name in names]
     if output.json:
         output.document({"checks": checks})
@@ -220,31 +229,57 @@ def readiness_words(check: EnvironmentCheck) -> str:
 @env.command()
 @click.argument("name")
 @click.option("--fingerprint", metavar="SHA256:...", help="Pin this key, if it is the one that the machine offers.")
+@click.option("--jump-host", is_flag=True, help="Pin its jump host, where that is named as user@host:port.")
+@click.option(
+    "--from-known-hosts",
+    "known_hosts",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Pin what OpenSSH's known_hosts says of it, without contact: keys, authorities, revoked keys.",
+)
 @command_options(on_plan_error=EXIT_FAILED)
-def trust(output: Output, /, name: str, fingerprint: str | None) -> int:
+def trust(output: Output, /, name: str, fingerprint: str | None, jump_host: bool, known_hosts: str | None) -> int:
     """Pin the host key of a machine after you have compared it.
 
     Without --fingerprint the offered one is shown and you are asked.
     """
     with services(output) as opened:
-        pinned = known(opened, name).host_keys
+        if known_hosts is not None:
+            known(opened, name)
+            return _imported(output, opened.inventory.trust_known(name, [Path(known_hosts)] if known_hosts else []))
+        known(opened, name)
+        subject = opened.inventory.pinned(name, jump_host=jump_host)
         if fingerprint is None:
-            key = opened.inventory.offered(name)
+            key = opened.inventory.offered(name, jump_host=jump_host)
             fingerprint = key.fingerprint
-            if fingerprint in pinned:
-                return _pinned(output, name, fingerprint, "was pinned before")
-            _ask(output, name, key, pinned)
-        opened.inventory.trust(name, fingerprint)
-    return _pinned(output, name, fingerprint, "is pinned")
+            if fingerprint in subject.host_keys:
+                return _pinned(output, subject.name, fingerprint, "was pinned before")
+            command = _trust_command(output, name, fingerprint, jump_host=jump_host)
+            _ask(output, subject, key, command)
+        opened.inventory.trust(name, fingerprint, jump_host=jump_host)
+    return _pinned(output, subject.name, fingerprint, "is pinned")
 
 
-def _ask(output: Output, name: str, key: HostKey, pinned: tuple[str, ...]) -> None:
+def _imported(output: Output, environment: Environment) -> int:
+    if output.json:
+        output.document({"environment": environment})
+        return 0
+    rows = (
+        ("pinned", environment.host_keys),
+        ("authority", environment.host_ca),
+        ("revoked", environment.revoked_host_key),
+        ("pinned for the jump host", environment.jump_host_key),
+    )
+    for label, keys in rows:
+        for key in keys:
+            output.say(f"{visible(environment.name)}: {label}: {visible(key)}")
+    return 0
+
+
+def _ask(output: Output, subject: Environment, key: HostKey, command: str) -> None:
+    name, pinned = subject.name, subject.host_keys
     offered = key.fingerprint
-    if output.json or not sys.stdin.isatty():
-        message = f"{name} offers {offered}: nobody can confirm that here, nothing was pinned"
-        if output.lab:
-            message += f" (once you have compared: {_trust_command(output, name, offered)})"
-        raise TrustError("E-HOSTKEY-UNKNOWN", message, offered=offered)
     lines = [
         f"{name} offers the host key  {offered} ({key.algorithm})",
         *(f"pinned until now           {each}" for each in pinned),
@@ -252,7 +287,13 @@ def _ask(output: Output, name: str, key: HostKey, pinned: tuple[str, ...]) -> No
         "Compare it on the machine's own console, not over the network:",
         f"  ssh-keygen -lvf {key.file}",
     ]
-    click.echo("\n".join(visible(each) for each in lines), err=True)
+    if not output.json:
+        click.echo("\n".join(visible(each) for each in lines), err=True)
+    if output.json or not sys.stdin.isatty():
+        message = f"{name} offers {offered}: nobody can confirm that here, nothing was pinned"
+        if output.lab:
+            message += f" (once you have compared: {command})"
+        raise TrustError("E-HOSTKEY-UNKNOWN", message, offered=offered)
     if not click.confirm("Is it the same? Pin it", default=False, err=True):
         raise TrustError("E-HOSTKEY-UNKNOWN", "you said no, nothing was pinned", offered=offered)
 

@@ -28,3 +28,4 @@ def listen(verbose: bool) -> None:
     handler.setLevel(logging.WARNING if verbose else logging.ERROR)
     handler.setFormatter(_Whole("%(name)s: %(message)s") if verbose else _Line())
     logging.getLogger().addHandler(handler)
+    logging.captureWarnings(True)

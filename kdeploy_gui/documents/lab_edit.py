@@ -130,23 +130,34 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def set_host_keys(path: Path, name: str, keys: Sequence[str]) -> tuple[Problem, ...]:
-    """Replace the pinned fingerprints of an environment. Returns why not, or nothing. Raises LocalError."""
-    value = tomlkit.item(keys[0] if len(keys) == 1 else list(keys)).as_string()
+def set_host_keys(path: Path, name: str, keys: Sequence[str], types: Sequence[str] = ()) -> tuple[Problem, ...]:
+    """Replace the pinned fingerprints of an environment, and their types where those are known.
+
+    Returns why not, or nothing. Raises LocalError.
+    """
 
     def edit(document: Document) -> str | Problem:
-        found = entry(document, name)
-        if isinstance(found, Problem):
-            return found
-        text, present = document.text, document.outline.values.get((*found.path, "host_key"))
-        if present is not None:
-            return text[: present.start] + value + text[present.end :]
-        line_end = text.find("\n", found.end)
-        place = len(text) if line_end < 0 else line_end + 1
-        before = text[:place] if line_end >= 0 else text + "\n"
-        return f"{before}host_key = {value}\n{text[place:]}"
+        text = _with_value(document, name, "host_key", keys)
+        if not types or isinstance(text, Problem):
+            return text
+        pinned = parse(document.path, text.encode())
+        return pinned if isinstance(pinned, Problem) else _with_value(pinned, name, "host_key_type", types)
 
     return change(path, edit)
+
+
+def _with_value(document: Document, name: str, key: str, entries: Sequence[str]) -> str | Problem:
+    value = tomlkit.item(entries[0] if len(entries) == 1 else list(entries)).as_string()
+    found = entry(document, name)
+    if isinstance(found, Problem):
+        return found
+    text, present = document.text, document.outline.values.get((*found.path, key))
+    if present is not None:
+        return text[: present.start] + value + text[present.end :]
+    line_end = text.find("\n", found.end)
+    place = len(text) if line_end < 0 else line_end + 1
+    before = text[:place] if line_end >= 0 else text + "\n"
+    return f"{before}{key} = {value}\n{text[place:]}"
 
 
 def entry(document: Document, name: str) -> TableSpan | Problem:
@@ -211,14 +222,17 @@ def _rendered(environment: Environment) -> str:
         value = getattr(environment, key)
         if key in {"name", "kind", "host"} or value != getattr(plain, key):
             table[key] = list(value) if isinstance(value, tuple) else value
+    if environment.jump_host_key:
+        table["jump_host_key"] = list(environment.jump_host_key)
     if environment.become != plain.become:
         table["become"] = environment.become.value
     if environment.host_keys:
         keys = environment.host_keys
         table["host_key"] = keys[0] if len(keys) == 1 else list(keys)
-    if environment.roots:
-        table["roots"] = list(environment.roots)
-    for key in ("uri", "domain", "autostart", "snapshot"):
+    for key in ("roots", "host_key_type", "host_ca", "revoked_host_key"):
+        if getattr(environment, key):
+            table[key] = list(getattr(environment, key))
+    for key in ("become_credential", "legacy", "uri", "domain", "autostart", "snapshot"):
         if getattr(environment, key) != getattr(plain, key):
             table[key] = getattr(environment, key)
     power = {key: value for key, value in asdict(environment.power).items() if value}

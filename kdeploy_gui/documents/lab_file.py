@@ -76,9 +76,12 @@ def _no_host(table: EnvironmentTable) -> str:
 def _jump_problems(tables: Sequence[EnvironmentTable]) -> Iterator[Problem]:
     jumps = {each.name: each.jump for each in tables if each.name}
     for index, each in enumerate(tables):
-        if not each.jump:
-            continue
         place = f"environment[{index}].jump"
+        if each.jump_host_key and "@" not in each.jump:
+            message = "goes with a jump host that is named as user@host:port; others have a `host_key` of their own"
+            yield Problem(message, f"{place}_host_key")
+        if not each.jump or "@" in each.jump:
+            continue
         if each.jump not in jumps:
             yield Problem(f"no environment is called '{each.jump}'{did_you_mean(each.jump, jumps)}", place)
             continue
@@ -101,9 +104,15 @@ def _environment(table: EnvironmentTable) -> Environment:
         identity_file=table.identity_file,
         credential=table.credential,
         jump=table.jump,
+        jump_host_key=tuple(table.jump_host_key),
         become=table.become,
+        become_credential=table.become_credential,
         host_keys=tuple(table.host_key),
         roots=tuple(table.roots),
+        host_key_type=tuple(table.host_key_type),
+        host_ca=tuple(table.host_ca),
+        revoked_host_key=tuple(table.revoked_host_key),
+        legacy=table.legacy,
         power=Power(table.power.on, table.power.off),
         uri=table.uri,
         domain=table.domain,

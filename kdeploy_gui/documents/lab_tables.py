@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -11,7 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from kdeploy_gui.documents.field_types import Text, matching, one_of, shown, target, text
 from kdeploy_gui.documents.tables import Table
-from kdeploy_gui.model.environment import Become, Kind
+from kdeploy_gui.model.environment import JUMP_ADDRESS, Become, Kind
+from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
 
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 FINGERPRINT = r"SHA256:[A-Za-z0-9+/]{43}"
@@ -49,32 +51,56 @@ def group(value: str) -> str:
     return value
 
 
-def become(value: object) -> Become:
-    """How root is reached."""
-    choice = one_of(Become)(value)
-    if choice is not Become.NONE:
-        raise ValueError(f"{shown(value)} is not supported yet: log in as root, or as a user who may do what is needed")
-    return choice
-
-
 def jump(value: str) -> str:
-    """The name of another environment."""
-    if "@" in value or ":" in value:
-        raise ValueError(
-            f"as user@host:port is not supported yet: name another environment of this file, not {shown(value)}"
-        )
-    return matching(NAME, "the name of another environment")(value)
+    """The name of another environment, or an address."""
+    if "@" not in value:
+        return matching(NAME, "the name of another environment or user@host:port")(value)
+    found = JUMP_ADDRESS.fullmatch(value)
+    if found is None or not 1 <= int(found["port"] or 22) <= 65535:
+        raise ValueError(f"must be user@host:port (IPv6 in brackets), not {shown(value)}")
+    return value
 
 
-def host_keys(value: object) -> list[str]:
-    """One fingerprint or several."""
-    keys = [value] if isinstance(value, str) else value
-    if not isinstance(keys, list) or not keys:
-        raise ValueError(f'must be a fingerprint such as "SHA256:..." or an array of them, not {shown(value)}')
-    for key in keys:
-        if not isinstance(key, str) or not re.fullmatch(FINGERPRINT, key):
-            raise ValueError(f'must be "SHA256:" and 43 characters, as "ssh-keygen -l" prints it, not {shown(key)}')
-    return keys
+def fingerprint(key: object) -> str:
+    """What `ssh-keygen -l` prints of a key."""
+    if not isinstance(key, str) or not re.fullmatch(FINGERPRINT, key):
+        raise ValueError(f'must be "SHA256:" and 43 characters, as "ssh-keygen -l" prints it, not {shown(key)}')
+    return key
+
+
+def public_key(key: object) -> str:
+    """A line of a `.pub` file."""
+    try:
+        if isinstance(key, str):
+            HostKey.parse(key)
+            return text(key)
+    except ValueError:
+        pass
+    raise ValueError(f'must be a public key such as "ssh-ed25519 AAAA...", not {shown(key)}')
+
+
+def authority(key: object) -> str:
+    """A public key or its fingerprint."""
+    return fingerprint(key) if isinstance(key, str) and key.startswith("SHA256:") else public_key(key)
+
+
+def algorithm(name: object) -> str:
+    """A type of host keys."""
+    if name not in ALGORITHMS:
+        raise ValueError(f"must be one of {', '.join(ALGORITHMS)}, not {shown(name)}")
+    return str(name)
+
+
+def one_or_several(check: Callable[[object], str], wanted: str) -> Callable[[object], list[str]]:
+    """A string, or an array of them, each checked."""
+
+    def read(value: object) -> list[str]:
+        entries = [value] if isinstance(value, str) else value
+        if not isinstance(entries, list) or not entries:
+            raise ValueError(f"must be {wanted} or an array of them, not {shown(value)}")
+        return [check(each) for each in entries]
+
+    return read
 
 
 def root(value: str) -> str:
@@ -94,8 +120,11 @@ Host = Annotated[str, AfterValidator(host)]
 Jump = Annotated[str, AfterValidator(jump)]
 Root = Annotated[str, AfterValidator(root)]
 KindField = Annotated[Kind, BeforeValidator(one_of(Kind))]
-BecomeField = Annotated[Become, BeforeValidator(become)]
-HostKeys = Annotated[list[str], BeforeValidator(host_keys)]
+BecomeField = Annotated[Become, BeforeValidator(one_of(Become))]
+HostKeys = Annotated[list[str], BeforeValidator(one_or_several(fingerprint, 'a fingerprint such as "SHA256:..."'))]
+HostKeyTypes = Annotated[list[str], BeforeValidator(one_or_several(algorithm, 'a type such as "ED25519"'))]
+Authorities = Annotated[list[str], BeforeValidator(one_or_several(authority, 'a public key or its "SHA256:..."'))]
+PublicKeys = Annotated[list[str], BeforeValidator(one_or_several(public_key, 'a public key ("ssh-ed25519 AAAA...")'))]
 SnapshotField = Annotated[Snapshot, BeforeValidator(one_of(Snapshot))]
 
 
@@ -132,9 +161,15 @@ class EnvironmentTable(Table):
     identity_file: Text = ""
     credential: Text = ""
     jump: Jump = ""
+    jump_host_key: HostKeys = Field(default_factory=list)
     become: BecomeField = Become.NONE
+    become_credential: Text = ""
     host_key: HostKeys = Field(default_factory=list)
     roots: list[Root] = Field(default_factory=list)
+    host_key_type: HostKeyTypes = Field(default_factory=list)
+    host_ca: Authorities = Field(default_factory=list)
+    revoked_host_key: PublicKeys = Field(default_factory=list)
+    legacy: bool = False
     power: PowerTable = PowerTable()
     uri: Text = ""
     domain: Text = ""

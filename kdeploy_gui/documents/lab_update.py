@@ -18,8 +18,12 @@ from kdeploy_gui.model.problem import Problem
 Value = str | int | list[str]
 _KEYS = (
     *("name", "kind", "group", "tags", "host", "port", "user", "identity_file", "credential", "jump", "become"),
-    *("host_key", "roots", "uri", "domain", "autostart", "snapshot"),
+    *("host_key", "host_key_type", "host_ca", "revoked_host_key", "jump_host_key", "become_credential", "legacy"),
+    *("roots", "uri", "domain", "autostart", "snapshot"),
 )
+
+
+_ARRAYS = {"host_key", "host_key_type", "host_ca", "revoked_host_key", "jump_host_key"}
 
 
 def update_environment(
@@ -49,6 +53,9 @@ def _edit(name: str, environment: Environment, known: Environment | None) -> Edi
         wanted = _values(environment)
         base = _values(known) if known is not None else present
         changed = [key for key in _KEYS if wanted[key] not in (base[key], present[key])]
+        if "host_key" in changed and "host_key_type" not in changed and present["host_key_type"]:
+            wanted = {**wanted, "host_key_type": []}  # nobody said of what type the new ones are
+            changed.append("host_key_type")
         for key in changed:
             if present[key] != base[key]:
                 message = f"was changed in the file meanwhile: it is {shown(present[key])} there now"
@@ -82,8 +89,7 @@ def _present(document: Document, found: TableSpan) -> Mapping[str, Value]:
     """The values in the file, the usual ones where there are none."""
     table = document.data["environment"][found.path[1]]  # type: ignore[index]
     values = {**_values(Environment(name="", host="")), **{key: table[key] for key in _KEYS if key in table}}
-    keys = values["host_key"]
-    return {**values, "host_key": [keys] if isinstance(keys, str) else keys}
+    return {key: [value] if key in _ARRAYS and isinstance(value, str) else value for key, value in values.items()}
 
 
 def _splice(document: Document, found: TableSpan, key: str, value: Value) -> tuple[int, int, str]:
@@ -112,7 +118,7 @@ def _without(text: str, start: int, end: int) -> tuple[int, int, str]:
 
 
 def _rendered(key: str, value: Value) -> str:
-    single = value[0] if key == "host_key" and isinstance(value, list) and len(value) == 1 else value
+    single = value[0] if key in _ARRAYS and isinstance(value, list) and len(value) == 1 else value
     return str(tomlkit.item(single).as_string())
 
 

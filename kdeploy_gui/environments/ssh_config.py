@@ -6,18 +6,16 @@ Reads files only: commands that a configuration asks for (`Match exec`, `ProxyCo
 from __future__ import annotations
 
 import getpass
-import hmac
 import re
 import shlex
-from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from kdeploy_gui.environments.known_hosts import KnownHost, KnownHosts
 from kdeploy_gui.errors import LocalError
 from kdeploy_gui.model.environment import Environment
-from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.ssh_host import SshHost
 
 DEPTH = 16
@@ -69,7 +67,7 @@ def hosts(config: Path) -> tuple[SshHost, ...]:
         if not set(word) & set("*?!") and each.applies(word, word)
     )
     names = _names(list(aliases))
-    known = _KnownHosts.read(config.parent)
+    known = KnownHosts.read(config.parent / "known_hosts", config.parent / "known_hosts2")
     found = tuple(_host(alias, settings, names, known) for alias in aliases)
     return tuple(each for each in found if each.environment.host)
 
@@ -139,7 +137,7 @@ def _names(aliases: Sequence[str]) -> Mapping[str, str]:
     return names
 
 
-def _host(alias: str, settings: Sequence[_Setting], names: Mapping[str, str], known: _KnownHosts) -> SshHost:
+def _host(alias: str, settings: Sequence[_Setting], names: Mapping[str, str], known: KnownHosts) -> SshHost:
     first: dict[str, tuple[str, ...]] = {}
     for each in settings:
         host = _host_name(first, alias)
@@ -158,8 +156,22 @@ def _host(alias: str, settings: Sequence[_Setting], names: Mapping[str, str], kn
     environment = Environment(
         name=names[alias], host=host, port=int(port), user=user, identity_file=_identity(first), jump=jump
     )
-    pins = known.pins(_word(first, "hostkeyalias") or host, environment.port)
-    return SshHost(alias, replace(environment, host_keys=pins), tuple(left_out))
+    seen = known.about(_word(first, "hostkeyalias") or host, environment.port)
+    return SshHost(alias, trusting(environment, seen), tuple(left_out))
+
+
+def trusting(environment: Environment, seen: KnownHost) -> Environment:
+    """An environment that is pinned by what known_hosts files say of it; of what they do not speak stays as it was.
+
+    What was revoked stays so.
+    """
+    return replace(
+        environment,
+        host_keys=seen.pins or environment.host_keys,
+        host_key_type=seen.types if seen.pins else environment.host_key_type,
+        host_ca=seen.authorities or environment.host_ca,
+        revoked_host_key=tuple(dict.fromkeys([*environment.revoked_host_key, *seen.revoked])),
+    )
 
 
 def _host_name(settings: Mapping[str, tuple[str, ...]], alias: str) -> str:
@@ -185,46 +197,3 @@ def _jump(value: str, names: Mapping[str, str], left_out: list[str]) -> str:
         return names[value]
     left_out.append(f"ProxyJump {value}: the jump host must be an environment, too")
     return ""
-
-
-@dataclass(frozen=True, slots=True)
-class _KnownHosts:
-    """Keys by the hosts they were seen of; a host may be hidden by a salted hash."""
-
-    plain: Mapping[str, Sequence[str]]
-    hashed: Sequence[tuple[bytes, bytes, str]]
-
-    @classmethod
-    def read(cls, folder: Path) -> _KnownHosts:
-        plain: dict[str, list[str]] = {}
-        hashed: list[tuple[bytes, bytes, str]] = []
-        for name in ("known_hosts", "known_hosts2"):
-            for fields in _known_lines(folder / name):
-                if fields[0].startswith("@") or len(fields) < 3:
-                    continue
-                try:
-                    fingerprint = HostKey.read(b64decode(fields[2], validate=True)).fingerprint
-                    if fields[0].startswith("|1|"):
-                        salt, digest = (b64decode(each, validate=True) for each in fields[0].split("|")[2:])
-                        hashed.append((salt, digest, fingerprint))
-                        continue
-                except ValueError:
-                    continue
-                for host in fields[0].split(","):
-                    plain.setdefault(host.lower(), []).append(fingerprint)
-        return cls(plain, hashed)
-
-    def pins(self, host: str, port: int) -> tuple[str, ...]:
-        """Fingerprints of the keys seen of a host, each once."""
-        name = (host if port == 22 else f"[{host}]:{port}").lower()
-        hidden = [pin for salt, digest, pin in self.hashed if hmac.digest(salt, name.encode(), "sha1") == digest]
-        return tuple(dict.fromkeys([*self.plain.get(name, ()), *hidden]))
-
-
-def _known_lines(path: Path) -> Iterator[list[str]]:
-    try:
-        with path.open("rb") as file:
-            text = file.read(LIMIT).decode(errors="replace")
-    except OSError:
-        return
-    yield from (line.split() for line in text.splitlines() if line.strip() and not line.startswith("#"))

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+
+JUMP_ADDRESS = re.compile(
+    r"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})@"
+    r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9_][A-Za-z0-9._-]{0,252}))(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII,
+)
+"""A jump host by its address; IPv6 in brackets."""
 
 
 class Kind(StrEnum):
@@ -45,6 +53,10 @@ class Environment:
     """One machine. `host_keys` are the pinned SHA256 fingerprints of its host keys, never tied to its address.
 
     `roots` are the folders on it that files may go to or below; empty: all but those that no test suite belongs to.
+    `host_key_type` are their algorithms (`host_key.ALGORITHMS`), as far as they are known. `host_ca` are keys or
+    fingerprints of authorities whose certificates for `host` count as pins, `revoked_host_key` public keys that never
+    count. `jump_host_key` are the pins of a jump host that is named by its address. `legacy` allows algorithms that are
+    no longer safe; `become_credential` names the keyring's entry with the password of sudo.
     """
 
     name: str
@@ -58,8 +70,14 @@ class Environment:
     credential: str = ""
     jump: str = ""
     become: Become = Become.NONE
+    become_credential: str = ""
     host_keys: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
+    host_key_type: tuple[str, ...] = ()
+    host_ca: tuple[str, ...] = ()
+    revoked_host_key: tuple[str, ...] = ()
+    jump_host_key: tuple[str, ...] = ()
+    legacy: bool = False
     power: Power = field(default_factory=Power)
     uri: str = ""
     domain: str = ""
@@ -71,6 +89,30 @@ class Environment:
     def address(self) -> str:
         """user@host:port, for messages."""
         return f"{self.user}@{self.host}:{self.port}"
+
+    @property
+    def jump_address(self) -> Environment | None:
+        """The jump host where `jump` is its address, user@host:port: it is logged in at with the machine's own key.
+
+        Never with its password, which is nothing for others to see.
+        """
+        found = JUMP_ADDRESS.fullmatch(self.jump)
+        if found is None:
+            return None
+        return Environment(
+            name=self.jump,
+            user=found["user"],
+            host=(found["address"] or found["host"]),
+            port=int(found["port"] or 22),
+            identity_file=self.identity_file,
+            credential=self.credential if self.identity_file else "",
+            host_keys=self.jump_host_key,
+        )
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether anything says which machine is meant."""
+        return bool(self.host_keys or self.host_ca)
 
     def matches(self, pattern: str) -> bool:
         """Whether `pattern` (a name, a glob, `tag:GLOB` or `group:GLOB`) selects this environment.

@@ -40,6 +40,15 @@ class HostKey:
             algorithm, bits = name.removeprefix("ssh-").upper(), 8 * len(numbers[0]) if numbers else 0
         return cls(fingerprint, algorithm, randomart(fingerprint, f"{algorithm} {bits}"))
 
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """A public key as OpenSSH writes it: `ssh-ed25519 AAAA... comment`. Raises ValueError where it is none."""
+        kind, encoded = (*line.split(None, 2), "", "")[:2]
+        blob = b64decode(encoded, validate=True)
+        if next(_strings(blob)) != kind.encode():
+            raise ValueError("the key is not of the kind that it says")
+        return cls.read(blob)
+
     @property
     def file(self) -> str:
         """Where OpenSSH keeps its public half on the machine itself."""

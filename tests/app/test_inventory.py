@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import asyncssh
 import pytest
 
 from kdeploy_gui.app import Services, home_from_environment, open_services
@@ -75,3 +77,28 @@ def test_a_pin_of_another_algorithm_stays_while_the_machine_proves_it(services: 
     assert services.inventory.start_offered(board.environment("not-in-the-file")).result(20) == offered
     services.inventory.trust("a", first)
     assert pins(services, "a") == (other, first)
+
+
+def test_known_hosts_pin_a_jump_host_and_never_unrevoke(services: Services, tmp_path: Path) -> None:
+    keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(3)]
+    gate, old, bad = (each.export_public_key().decode().strip() for each in keys)
+    pin = "SHA256:" + "A" * 43
+    board = Environment(name="a", host="10.0.0.1", jump="ops@gate:2222", host_keys=(pin,), revoked_host_key=(old,))
+    assert services.inventory.add(board) == ()
+    file = tmp_path / "known_hosts"
+    file.write_text(f"[gate]:2222 {gate}\n@revoked 10.0.0.* {bad}\n")
+    after = services.inventory.trust_known("a", [file])
+    assert after.jump_host_key == (keys[0].get_fingerprint(),)
+    assert (after.host_keys, after.revoked_host_key) == ((pin,), (old, bad))
+    text = services.lab_file.read_text()
+    assert services.inventory.trust_known("a", [file]) == after
+    assert services.lab_file.read_text() == text
+
+
+def test_a_new_pin_of_unknown_type_drops_the_old_type(services: Services) -> None:
+    pin = "SHA256:" + "A" * 43
+    board = Environment(name="a", host="h", host_keys=(pin,), host_key_type=("ED25519",))
+    assert services.inventory.add(board) == ()
+    changed = replace(board, host_keys=(f"{pin[:-1]}B",))
+    assert services.inventory.update("a", changed, board) == ()
+    assert services.inventory.get("a").host_key_type == ()

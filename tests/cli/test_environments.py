@@ -6,8 +6,10 @@ import os
 import pty
 import select
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from tests.cli.program import COMMAND, Answer, Lab, kdeploy
@@ -178,3 +180,104 @@ def test_trust_at_a_terminal_shows_what_was_pinned(lab: Lab, board: Sshd) -> Non
     assert before in said.stdout
     assert after in said.stdout
     assert kdeploy("env", "check", "board-a").status == 0
+
+
+def test_trust_is_taken_over_from_known_hosts(lab: Lab, board: Sshd, tmp_path: Path) -> None:
+    offered = unpinned(lab, board)
+    environment = board.environment()
+    key, authority, revoked = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(3))
+    host_key = asyncssh.read_private_key(board.folder / "host_ed25519")
+    name = f"[{environment.host}]:{environment.port}"
+    lines = (
+        (name, host_key),
+        ("elsewhere", key),
+        (f"@cert-authority {name}", authority),
+        ("@revoked *", revoked),
+    )
+    file = tmp_path / "known_hosts"
+    file.write_text("".join(f"{host} {each.export_public_key().decode()}" for host, each in lines))
+    told = kdeploy("env", "trust", "board-a", "--from-known-hosts", str(file))
+    assert told.status == 0, told.stderr
+    assert f"board-a: pinned: {offered}" in told.stdout
+    shown = kdeploy("env", "show", "board-a", "--json").json["environment"]
+    assert (shown["host_keys"], shown["host_key_type"]) == ([offered], ["ED25519"])
+    assert shown["host_ca"] == [authority.export_public_key().decode().strip()]
+    assert shown["revoked_host_key"] == [revoked.export_public_key().decode().strip()]
+    assert kdeploy("env", "check", "board-a").status == 0
+    again = kdeploy("env", "trust", "board-a", "--from-known-hosts", str(file), "--json")
+    assert again.json["environment"]["host_keys"] == [offered]
+
+
+def test_known_hosts_without_the_machine_change_nothing(lab: Lab, board: Sshd, tmp_path: Path) -> None:
+    offered = unpinned(lab, board)
+    empty = tmp_path / "known_hosts"
+    empty.touch()
+    told = kdeploy("env", "trust", "board-a", "--from-known-hosts", str(empty))
+    assert told.status == 1
+    assert "E-KNOWN-HOSTS" in told.stderr
+    assert "kdeploy env trust board-a" in told.stderr
+    asked = kdeploy("env", "trust", "board-a")
+    assert (asked.status, offered in asked.stderr, "+--[ED25519 256]--+" in asked.stderr) == (1, True, True)
+    assert "ssh-keygen -lvf /etc/ssh/ssh_host_ed25519_key.pub" in asked.stderr
+
+
+def test_a_jump_host_named_by_its_address_is_pinned_with_its_machine(lab: Lab, board: Sshd) -> None:
+    environment = board.environment()
+    address = f"{environment.user}@{environment.host}:{environment.port}"
+    path = lab.home / "lab.toml"
+    path.write_text(path.read_text().replace('name = "board-a"\n', f'name = "board-a"\njump = "{address}"\n'))
+    refused = kdeploy("env", "check", "board-a")
+    assert refused.status == 1
+    command = f"kdeploy env trust board-a --jump-host --fingerprint {board.fingerprints[0]}"
+    assert command in refused.stderr
+    told = kdeploy(*command.split()[1:])
+    assert told.status == 0, told.stderr
+    assert told.stdout == f"{board.fingerprints[0]} is pinned for {address}\n"
+    assert kdeploy("env", "check", "board-a").status == 0
+    assert kdeploy("env", "trust", "board-a", "--jump-host").stdout.endswith(f"was pinned before for {address}\n")
+    shown = kdeploy("env", "show", "board-a").stdout
+    assert board.fingerprints[0] in next(line for line in shown.splitlines() if line.startswith("jump host key"))
+
+
+def test_an_environment_without_such_a_jump_host_is_told_so(lab: Lab, board: Sshd) -> None:
+    told = kdeploy("env", "trust", "board-a", "--jump-host")
+    assert told.status == 1
+    assert "E-NO-JUMP-HOST" in told.stderr
+
+
+def test_old_algorithms_are_seen_wherever_the_environment_is(lab: Lab, board: Sshd) -> None:
+    path = lab.home / "lab.toml"
+    path.write_text(path.read_text().replace('name = "board-a"\n', 'name = "board-a"\nlegacy = true\n'))
+    assert "legacy" in kdeploy("env", "list").stdout
+    assert "no longer safe" in kdeploy("env", "show", "board-a").stdout
+
+
+def talk(answers: list[str], *arguments: str) -> Answer:
+    """Run `kdeploy ARGUMENTS` on a terminal and give one answer to each question for a passphrase."""
+    master, slave = pty.openpty()
+    with subprocess.Popen([*COMMAND, *arguments], stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        said = b""
+        with suppress(OSError):
+            while chunk := os.read(master, 4096):
+                said += chunk
+                if answers and said.count(b"(Enter: none): ") > said.count(b"\0"):
+                    said += b"\0"
+                    os.write(master, answers.pop(0).encode() + b"\n")
+        status = process.wait(30)
+    os.close(master)
+    return Answer(status, said.replace(b"\0", b"").decode(), "")
+
+
+def test_a_passphrase_is_asked_for_at_a_terminal_and_only_there(lab: Lab, board: Sshd) -> None:
+    key = asyncssh.read_private_key(board.identity_file)
+    board.identity_file.write_bytes(key.export_private_key(passphrase="open sesame"))
+    alone = kdeploy("env", "check", "board-a")
+    assert (alone.status, "E-PASSPHRASE" in alone.stderr) == (1, True)
+    asked = talk(["wrong", "open sesame"], "env", "check", "board-a")
+    assert asked.status == 0, asked.stdout
+    assert f"That is not it. Passphrase of {board.identity_file}" in asked.stdout
+    assert "open sesame" not in asked.stdout
+    given_up = talk(["a", "b", "c"], "env", "check", "board-a")
+    assert given_up.status == 1
+    assert given_up.stdout.count("Passphrase of") == 3

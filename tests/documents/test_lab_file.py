@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from kdeploy_gui.documents.lab_file import LabFile, read_lab
-from kdeploy_gui.model.environment import Environment, Kernel, Kind, Lab, Power
+from kdeploy_gui.model.environment import Become, Environment, Kernel, Kind, Lab, Power
 
 KEY = "SHA256:" + "A" * 43
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 WHOLE = f"""\
 [[environment]]
 name = "board-a"                 # unique
@@ -22,7 +23,12 @@ user = "lab"
 identity_file = "~/.ssh/lab_ed25519"
 credential = "lab-board-a"
 jump = "vm-debug"
-become = "none"
+become = "sudo"
+become_credential = "lab-sudo"
+host_key_type = "ED25519"
+host_ca = ["{PUBLIC}", "{KEY}"]
+revoked_host_key = "{PUBLIC} old"
+legacy = true
 host_key = "{KEY}"
 [environment.power]
 on = "pdu 3 on"
@@ -69,7 +75,13 @@ def test_whole_lab(tmp_path: Path) -> None:
                 identity_file="~/.ssh/lab_ed25519",
                 credential="lab-board-a",
                 jump="vm-debug",
+                become=Become.SUDO,
+                become_credential="lab-sudo",
                 host_keys=(KEY,),
+                host_key_type=("ED25519",),
+                host_ca=(PUBLIC, KEY),
+                revoked_host_key=(f"{PUBLIC} old",),
+                legacy=True,
                 power=Power("pdu 3 on", "pdu 3 off"),
             ),
             Environment(
@@ -129,9 +141,21 @@ BAD = [
     ('host_key = "ssh-ed25519 AAAA"', "host_key", 'host_key must be "SHA256:" and 43 characters'),
     ("host_key = []", "host_key", "host_key must be a fingerprint"),
     ("host_key = [1]", "host_key", "host_key must be"),
-    ('become = "sudo"', "become", 'become "sudo" is not supported yet'),
+    ("become_credential = 1", "become_credential", "become_credential must be a string"),
     ('become = "su"', "become", "become must be one of none, sudo"),
-    ('jump = "me@gate:22"', "jump", "jump as user@host:port is not supported yet"),
+    ('jump = "me@gate:99999"', "jump", "jump must be user@host:port"),
+    ('jump = "-l@gate"', "jump", "jump must be user@host:port"),
+    ('jump = "gate:22"', "jump", "jump must be the name of another environment or user@host:port"),
+    ('jump_host_key = "SHA256:short"', "jump_host_key", 'jump_host_key must be "SHA256:" and 43 characters'),
+    (f'jump_host_key = "{KEY}"', "jump_host_key", "goes with a jump host that is named as user@host:port"),
+    ('host_key_type = "DSA"', "host_key_type", "host_key_type must be one of ED25519, ECDSA, RSA"),
+    ("host_ca = []", "host_ca", "host_ca must be a public key"),
+    ('host_ca = "ssh-ed25519 AAAA"', "host_ca", "host_ca must be a public key such as"),
+    ('host_ca = "SHA256:x"', "host_ca", 'host_ca must be "SHA256:" and 43 characters'),
+    (f'revoked_host_key = "{KEY}"', "revoked_host_key", "revoked_host_key must be a public key such as"),
+    (f'revoked_host_key = "ssh-rsa {PUBLIC[12:]}"', "revoked_host_key", "must be a public key such as"),
+    ("revoked_host_key = [1]", "revoked_host_key", "must be a public key such as"),
+    ('legacy = "yes"', "legacy", "legacy must be true or false"),
     ('jump = "other-1"', "jump", "no environment is called 'other-1' - did you mean 'other'?"),
     ('jump = "board"', "jump", "leads back to itself: board -> board"),
     ('snapshot = "always"', "snapshot", "snapshot must be one of auto, never"),

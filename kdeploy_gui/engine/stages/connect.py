@@ -11,6 +11,8 @@ from kdeploy_gui.model.facts import Facts
 async def run(context: Context) -> None:
     """Connect and tell what the machine is. Raises the gate's first refusal, before packages are installed."""
     await context.target()
+    if context.environment.legacy:
+        context.emit(FactFound("warning", "legacy = true: algorithms that are no longer safe are allowed"))
     for name, value in described(context.known):
         context.emit(FactFound(name, value))
     packages = any(each.name for each in context.plan.dependencies)

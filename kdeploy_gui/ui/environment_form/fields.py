@@ -21,7 +21,7 @@ WIDTH = 25
 CONNECTION = frozenset({"host", "port", "user", "identity_file", "credential", "jump", "host_key"})
 """Fields that decide whether a machine can be reached: a change of one makes an old test worthless."""
 KINDS = ((Kind.BOARD, "Board over SSH"), (Kind.QEMU, "QEMU guest"))
-NO_SUDO = "sudo is not supported yet: log in as root, or as a user who may do what is needed"
+SUDO = "Where sudo asks for a password, `become_credential` in the lab file names its entry in the keyring."
 
 
 class Row(QWidget):
@@ -115,9 +115,8 @@ class Fields(QObject):
         self.kind = _choice(KINDS)
         self.group = _open_choice(sorted({each.group for each in others if each.group}))
         self.jump = _choice([("", "None"), *((each.name, each.name) for each in others)])
-        self.become = _choice([(Become.NONE, "None")])
-        self.become.setEnabled(False)
-        self.become.setToolTip(NO_SUDO)
+        self.become = _choice([(Become.NONE, "None"), (Become.SUDO, "root by sudo")])
+        self.become.setToolTip(SUDO)
         self.pins = Pins(look)
         self.browse = Button("Browse...", look, widgets.Kind.SECONDARY, icon="folder-open-outline")
         self._texts = {key: QLineEdit() for key in ("name", "tags", "host", "port", "user", "identity_file")}
@@ -141,7 +140,7 @@ class Fields(QObject):
                 look, "Credential", self._texts["credential"], hint="Password, or passphrase of the key."
             ),
             "jump": Row(look, "Jump host", self.jump),
-            "become": Row(look, "Become", self.become, hint=NO_SUDO),
+            "become": Row(look, "Become", self.become, hint=SUDO),
         }
         self._connect()
 
@@ -159,6 +158,7 @@ class Fields(QObject):
         self._texts["port"].setText(str(environment.port))
         _choose(self.kind, environment.kind)
         _choose(self.jump, environment.jump)
+        _choose(self.become, environment.become)
         self.group.setEditText(environment.group)
         self.pins.set_keys(environment.host_keys)
         self.blockSignals(False)
@@ -178,6 +178,7 @@ class Fields(QObject):
             identity_file=self._texts["identity_file"].text().strip(),
             credential=self._texts["credential"].text().strip(),
             jump=self.jump.currentData() or "",
+            become=Become(self.become.currentData()),
             host_keys=self.pins.keys,
         )
 
@@ -192,6 +193,7 @@ class Fields(QObject):
         self.kind.currentIndexChanged.connect(lambda _: self.edited.emit("kind"))
         self.group.currentTextChanged.connect(lambda _: self.edited.emit("group"))
         self.jump.currentIndexChanged.connect(lambda _: self.edited.emit("jump"))
+        self.become.currentIndexChanged.connect(lambda _: self.edited.emit("become"))
         self.pins.changed.connect(lambda: self.edited.emit("host_key"))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.environment import Become, Environment
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.model.visible import visible
@@ -77,7 +77,7 @@ class EnvironmentForm(QWidget):
         self._known = environment
         self._touched.clear()
         self.fields.show(environment)
-        self._open_advanced(any((environment.credential, environment.jump)))
+        self._open_advanced(any((environment.credential, environment.jump, environment.become is not Become.NONE)))
         self._changed("")
 
     def focus_first(self) -> None:

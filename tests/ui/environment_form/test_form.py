@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.model.check import CheckPart
-from kdeploy_gui.model.environment import Environment, Kind
+from kdeploy_gui.model.environment import Become, Environment, Kind
 from kdeploy_gui.ui.environment_form.form import EnvironmentForm
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
@@ -291,7 +291,8 @@ def test_a_key_file_is_chosen_and_the_page_can_be_walked(
     assert not form.fields.rows["jump"].isVisible()
     press(qtbot, form.more)
     assert form.fields.rows["jump"].isVisible()
-    assert not form.fields.become.isEnabled()
+    form.fields.become.setCurrentIndex(1)
+    assert form.fields.environment().become is Become.SUDO
     assert "sudo" in form.fields.become.toolTip()
     form.focus_first()
     assert form.fields.text("host").hasFocus()
