@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix bench lock clean
+.PHONY: help demo test check fix bench pictures lock clean
 
 BIN := .venv/bin
 export QT_QPA_PLATFORM ?= offscreen
@@ -14,6 +14,7 @@ help:
 	@echo 'make check   formatting, lint, types, import contracts, shell syntax'
 	@echo 'make fix     format, and mend what the linter can mend'
 	@echo 'make bench   compare with rsync, then measure the window under load'
+	@echo 'make pictures   accept how the window looks now as how it shall look'
 	@echo 'make lock    write packaging/locks/ again (ARGS=--upgrade for newer versions)'
 	@echo 'make clean   remove what the other targets made'
 
@@ -60,6 +61,10 @@ bench:
 	@$(BIN)/python -m tests.bench $(ARGS)
 	@$(BIN)/python -m tests.bench.window
 	@$(BIN)/python -m tests.bench.log_view
+
+pictures:
+	@packaging/setup.sh test
+	@$(BIN)/python -m tests.ui.pictures
 
 lock:
 	packaging/lock.sh $(ARGS)
