@@ -126,6 +126,10 @@ class TargetBusy(TargetError):
     retry = Retry.AS_PLANNED
 
 
+class NothingKept(TargetError):
+    """No version that this run replaced is kept on the target."""
+
+
 class ReadinessError(TargetError):
     """A validation check failed: the environment is not READY."""
 

@@ -46,7 +46,7 @@ class Target(Protocol):
     async def restore(self, run: int) -> Restored:
         """Take back what that run placed, all of it or nothing; it must be the newest one of which a version is kept.
 
-        Raises TargetError E-ROLLBACK-NONE, E-ROLLBACK-NEWER or E-ROLLBACK-CHANGED where that cannot be done.
+        Raises NothingKept E-ROLLBACK-NONE or E-ROLLBACK-NEWER, and TargetError E-ROLLBACK-CHANGED.
         """
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:

@@ -13,7 +13,7 @@ from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.retry import wait_before
 from kdeploy_gui.engine.stages import STAGES, deploy
 from kdeploy_gui.engine.verdict import Verdict
-from kdeploy_gui.errors import Cancelled, Category, Evidence, KdeployError, NetworkError, TargetError
+from kdeploy_gui.errors import Cancelled, Category, Evidence, KdeployError, NetworkError, NothingKept, TargetError
 from kdeploy_gui.model.event import (
     Body,
     EnvironmentFinished,
@@ -205,6 +205,8 @@ class Pipeline:
         try:
             async with asyncio.timeout(context.plan.policy.stage_timeout):
                 done = await deploy.take_back(context, context.run)
+        except NothingKept:
+            return failure
         except (KdeployError, TimeoutError) as error:
             because = str(error) or "it took too long"
             self.emit(RollbackDone(context.run, because=because))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from posixpath import dirname
 
-from kdeploy_gui.errors import Category, ContentChanged, KdeployError, TargetError
+from kdeploy_gui.errors import Category, ContentChanged, KdeployError, NothingKept, TargetError
 from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
@@ -131,10 +131,10 @@ class MemoryTarget:
         """See `Target.restore`."""
         await self._machine.enter("restore")
         if not self._machine.kept:
-            raise TargetError("E-ROLLBACK-NONE", "no previous version is kept on the machine", run=str(run))
+            raise NothingKept("E-ROLLBACK-NONE", "no previous version is kept on the machine", run=str(run))
         newest, before, placed = self._machine.kept[-1]
         if newest != run:
-            raise TargetError("E-ROLLBACK-NEWER", f"run {newest} came after run {run}", newer=str(newest))
+            raise NothingKept("E-ROLLBACK-NEWER", f"run {newest} came after run {run}", newer=str(newest))
         if any(self._machine.files.get(path) != stored for path, stored in placed.items()):
             raise TargetError("E-ROLLBACK-CHANGED", f"files were changed since run {run} placed them", run=str(run))
         self._machine.kept.pop()

@@ -12,7 +12,7 @@ from typing import Protocol
 from kdeploy_gui import resources
 from kdeploy_gui.environments import tar_stream
 from kdeploy_gui.environments.shell_facts import asked, parse_facts
-from kdeploy_gui.errors import ContentChanged, Evidence, KdeployError, TargetBusy, TargetError
+from kdeploy_gui.errors import ContentChanged, Evidence, KdeployError, NothingKept, TargetBusy, TargetError
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileKind, FileState, Restored
@@ -225,12 +225,12 @@ def _not_restored(done: Completed, run: int) -> KdeployError:
     said = "; ".join(done.error_text.splitlines()[:3])
     match done.status:
         case 20:
-            return TargetError(
+            return NothingKept(
                 "E-ROLLBACK-NONE", "no previous version is kept on the machine", on_target=UNTOUCHED, run=str(run)
             )
         case 21:
             message = f"run {said} came after run {run} and must be taken back first"
-            return TargetError("E-ROLLBACK-NEWER", message, on_target=UNTOUCHED, newer=said)
+            return NothingKept("E-ROLLBACK-NEWER", message, on_target=UNTOUCHED, newer=said)
         case 22:
             message = f"files were changed since run {run} placed them: {said}"
             return TargetError("E-ROLLBACK-CHANGED", message, on_target=UNTOUCHED, run=str(run))

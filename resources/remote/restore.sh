@@ -23,6 +23,13 @@ if [ "$run" != "$3" ]; then
     echo "$run" >&2
     exit 21
 fi
+while IFS= read -r line; do
+    file=${line#*  }
+    if [ -L "$file" ] || [ ! -f "$file" ]; then
+        printf '%s: no regular file any more\n' "$file" >&2
+        exit 22
+    fi
+done < "$version/placed"
 if [ -s "$version/placed" ] && ! said=$(sha256sum -c "$version/placed" 2>&1); then
     printf '%s\n' "$said" | grep -v ': OK$' | head -n 20 >&2
     exit 22

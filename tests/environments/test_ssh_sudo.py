@@ -97,7 +97,7 @@ async def test_commands_run_as_root_with_their_stdin_and_output(machine: Machine
 async def test_a_whole_deployment_runs_as_root(machine: Machine, tmp_path: Path) -> None:
     machine.allow(ANY)
     write_files(tmp_path, {"suite/run.sh": b"#!/bin/sh\n", "suite/data": os.urandom(300_000)})
-    folder = machine.server.home() / "of-root"
+    folder = tmp_path / "of-root"  # not in the home of a user: root goes nowhere that others can rename
     artifacts = [
         Artifact(source="suite/*", type=ArtifactType.DATA, target=f"{folder}/", mode=0o600, owner="root:root"),
     ]

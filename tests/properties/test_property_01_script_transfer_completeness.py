@@ -36,7 +36,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event, FileDone, StageStarted
 from kdeploy_gui.model.files import Batch
 from kdeploy_gui.model.host_key import HostKey
-from kdeploy_gui.model.plan import Artifact, ArtifactType, Plan, Policy
+from kdeploy_gui.model.plan import Artifact, ArtifactType, Plan, Policy, Rollback
 from kdeploy_gui.model.run import EnvironmentState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from kdeploy_gui.model.visible import is_visible
@@ -478,7 +478,7 @@ async def test_a_cut_answer_leaves_all_files_old_or_all_new(sshd: Sshd, chaos: C
     old, new = {"tool": b"old", "mine": b"not of the plan"}, {"tool": b"new", "sub/data": b"new, too"}
     here, there = tmp_path / "plan", sshd.home() / "suite"
     write_files(here / "suite", new)
-    plan = suite([chaos.environment(sshd.environment())], here, replace(QUICK, retries=0))
+    plan = suite([chaos.environment(sshd.environment())], here, replace(QUICK, retries=0, rollback=Rollback.NONE))
     write_files(there, old)
     complete, _ = await deploy(tmp_path / "history", plan)
     assert complete.outcome is Outcome.SUCCEEDED

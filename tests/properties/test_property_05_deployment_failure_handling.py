@@ -34,7 +34,7 @@ from kdeploy_gui.errors import (
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event, RetryScheduled
 from kdeploy_gui.model.failure import Failure, Place
-from kdeploy_gui.model.plan import Plan, Policy
+from kdeploy_gui.model.plan import Plan, Policy, Rollback
 from kdeploy_gui.model.run import EnvironmentState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from tests.engine.steps import Faults, HookedContent, hooked, machine, of, over_ssh, whole_plan
@@ -142,7 +142,7 @@ async def run_with(stage: Stage, raised: list[Exception], policy: Policy) -> tup
 def test_every_failure_is_told_whole_and_retried_as_its_class_says(
     stage: Stage, raised: list[Exception], retries: int
 ) -> None:
-    policy = Policy(retries=retries)
+    policy = Policy(retries=retries, rollback=Rollback.NONE)
     attempts, last = expected_end(raised, policy)
 
     state, events, deployed = asyncio.run(run_with(stage, raised, policy))
@@ -166,7 +166,7 @@ def big_plan(environment: Environment, content: MemoryContent, home: str, *, ret
     """Half a megabyte in four files."""
     files = [memory_file(content, f"{home}/t/{name}", name.encode() * 131072, 0o755) for name in "abcd"]
     plan = memory_plan(["board-a"], files)
-    return replace(plan, environments=(environment,), policy=Policy(retries=retries))
+    return replace(plan, environments=(environment,), policy=Policy(retries=retries, rollback=Rollback.NONE))
 
 
 def on_disk(home: Path) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kdeploy_gui.errors import NetworkError, TargetError
 from kdeploy_gui.model.event import CheckDone, Event
-from kdeploy_gui.model.plan import Policy, Validation
+from kdeploy_gui.model.plan import Policy, Rollback, Validation
 from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from tests.engine.steps import Faults, HookedContent, hooked, machine, of, over_ssh, whole_plan
@@ -122,7 +122,9 @@ async def test_a_real_machine_that_fails_one_check_is_told_all_others(tmp_path: 
     content = MemoryContent()
     asked = Validation(kernel="<3", disk={"~": 1, "/": 1}, tools=("sh", "no-such-tool"), load=1e9, clock_skew=60.0)
     plan = memory_plan(["board-a"], [memory_file(content, f"{sshd.home()}/t/one", b"one", 0o750)])
-    plan = replace(plan, environments=(sshd.environment("board-a"),), validation=asked)
+    plan = replace(
+        plan, environments=(sshd.environment("board-a"),), validation=asked, policy=Policy(rollback=Rollback.NONE)
+    )
     async with rehearsal(tmp_path, {}, content, connector=over_ssh(content)) as run:
         state, events = await run.run(plan)
 
