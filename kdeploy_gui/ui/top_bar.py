@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtGui import QAction, QFontMetrics, QIcon, QKeySequence, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QButtonGroup,
+    QHBoxLayout,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionButton,
+    QWidget,
+)
 
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.commands import Commands
@@ -104,6 +112,31 @@ class ViewTab(QAbstractButton):
         return self._look.metrics(Text.NAME)
 
 
+class FindButton(Button):
+    """Opens the palette; looks like the field it opens, with its key at the end."""
+
+    def __init__(self, action: QAction, look: Look) -> None:
+        super().__init__(action, look, Kind.SECONDARY)
+        self._key = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The glyph, what it is for, and the key."""
+        look, painter = self._look, QPainter(self)
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        option.text, option.icon = "", QIcon()  # type: ignore[attr-defined]
+        self.style().drawControl(QStyle.ControlElement.CE_PushButton, option, painter, self)
+        side = look.px(16)
+        pixmap = look.pixmap("magnify", "t2", side, self.devicePixelRatioF())
+        painter.drawPixmap(look.px(8), (self.height() - side) // 2, pixmap)
+        painter.setFont(look.font(Text.BODY))
+        painter.setPen(look.theme.t3)
+        middle = Qt.AlignmentFlag.AlignVCenter
+        room = self.rect().adjusted(look.px(32), 0, -look.px(10), 0)
+        painter.drawText(room, int(middle | Qt.AlignmentFlag.AlignLeft), self.text())
+        painter.drawText(room, int(middle | Qt.AlignmentFlag.AlignRight), self._key)
+
+
 class TopBar(QWidget):
     """Tabs of views and drafts on the left; search and New deployment on the right."""
 
@@ -122,8 +155,7 @@ class TopBar(QWidget):
         self._views.setSpacing(0)
         self._row.addLayout(self._views)
         self._row.addStretch()
-        self.search = Button(commands.action("palette.open"), look, Kind.SECONDARY, icon="magnify")
-        self.search.setProperty("field", True)
+        self.search = FindButton(commands.action("palette.open"), look)
         self.search.setMinimumWidth(look.px(264))
         self.new = Button(commands.action("deployment.new"), look, Kind.PRIMARY, icon="plus")
         self._row.addWidget(self.search)
