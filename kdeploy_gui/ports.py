@@ -20,6 +20,7 @@ from kdeploy_gui.model.instrument import Instrument
 from kdeploy_gui.model.plan import PlanSource, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.stage import Stage
+from kdeploy_gui.model.stored import RunFiles
 
 
 class Target(Protocol):
@@ -74,6 +75,17 @@ class Content(Protocol):
 
     def read(self, path: str) -> Iterator[bytes]:
         """A file's bytes in chunks. Raises ArtifactError when it cannot be read."""
+
+
+class KeptFiles(Protocol):
+    """The bytes that runs deployed, kept for later."""
+
+    def keep(self, files: RunFiles, stop: Callable[[], bool]) -> None:
+        """Store the content of all files of a run that are not sensitive, durably and each once. Blocks.
+
+        Raises ContentChanged where a source no longer has the planned bytes, ArtifactError where it cannot be read,
+        LocalError E-STORE-*, and Cancelled soon after `stop` says so.
+        """
 
 
 class EventLog(Protocol):

@@ -21,6 +21,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.plan import ArtifactType, Plan, PlannedFile, SourceFile
 from kdeploy_gui.model.run import RunState, fold
+from kdeploy_gui.model.stored import RunFiles
 from kdeploy_gui.ports import Connector, Content
 from kdeploy_gui.remedies import bundled
 
@@ -61,6 +62,16 @@ class MemoryContent:
         yield self.data[path]
 
 
+@dataclass
+class MemoryKept:
+    """The `KeptFiles` port: what was asked for, by run."""
+
+    runs: dict[int, RunFiles] = field(default_factory=dict)
+
+    def keep(self, files: RunFiles, stop: Callable[[], bool] = lambda: False) -> None:
+        self.runs[files.run] = files
+
+
 def memory_file(content: MemoryContent, target: str, data: bytes, mode: int = 0o644, owner: str = "") -> PlannedFile:
     """A planned file whose bytes are `data`."""
     path = f"memory:{target}"
@@ -96,6 +107,7 @@ def ports(history: History, folder: Path, connector: Connector, content: Content
     return Ports(
         connector=connector,
         content=content,
+        kept=MemoryKept(),
         log=history.log,
         control=history.control,
         readiness=history.readiness,

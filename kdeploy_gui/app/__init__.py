@@ -1,5 +1,7 @@
 """The composition: what front ends may know, and the one place that knows everyone."""
 
+from kdeploy_gui.app.artifacts import Artifacts as Artifacts
+from kdeploy_gui.app.artifacts import parse_ref as parse_ref
 from kdeploy_gui.app.demo import open_demo as open_demo
 from kdeploy_gui.app.home import Home as Home
 from kdeploy_gui.app.home import home_from_environment as home_from_environment

@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from kdeploy_gui.artifacts.sources import Listed, list_sources
+from kdeploy_gui.artifacts.store import ArtifactStore
+from kdeploy_gui.artifacts.stored_sources import in_order, is_stored, list_stored
 from kdeploy_gui.documents.lab_file import LabFile
 from kdeploy_gui.documents.plan_file import PlanFile, plan_of, read_plan
 from kdeploy_gui.documents.plan_write import save_plan, write_plan
@@ -58,9 +60,10 @@ class Drafted:
 class Plans:
     """Plan files of this lab; every verb blocks briefly and may be called from any thread."""
 
-    def __init__(self, catalogue: Instruments, read_lab: Callable[[], LabFile]) -> None:
+    def __init__(self, catalogue: Instruments, read_lab: Callable[[], LabFile], store: ArtifactStore) -> None:
         self._catalogue = catalogue
         self._read_lab = read_lab
+        self._store = store
 
     def check(self, plan_file: Path, options: DeployOptions | None = None) -> Planned:
         """Read a plan, look at its sources and at the lab, and report all problems at once. Changes nothing."""
@@ -98,7 +101,17 @@ class Plans:
 
     def listings(self, draft: PlanDraft, folder: Path) -> Listed:
         """The local files that each artifact stands for, by its index, and what is wrong with the others."""
-        return list_sources(draft.artifacts, folder)
+        return self._listed(draft, folder)[1]
+
+    def _listed(self, draft: PlanDraft, folder: Path) -> tuple[PlanDraft, Listed]:
+        """The draft with the order that stored artifacts ask for, and all listings."""
+        local = list_sources(draft.artifacts, folder)
+        if not any(map(is_stored, draft.artifacts)):
+            return draft, local
+        shelf = self._store.versions()
+        stored = list_stored(draft.artifacts, shelf, self._store.objects.path)
+        ordered = replace(draft, artifacts=in_order(draft.artifacts, shelf))
+        return ordered, Listed({**local.listings, **stored.listings}, (*local.problems, *stored.problems))
 
     def _document(self, source: PlanSource, name: str) -> PlanFile:
         return plan_of(parse(name, source.text.encode(errors="surrogatepass")), self._catalogue, name)
@@ -108,8 +121,8 @@ class Plans:
         source = PlanSource(document.text, folder)
         if document.draft is None:
             return Planned(None, (*lab.problems, *document.problems), notices, source)
-        listed = list_sources(document.draft.artifacts, folder)
-        planned = planner.plan(document.draft, lab.lab, listed.listings)
+        draft, listed = self._listed(document.draft, folder)
+        planned = planner.plan(draft, lab.lab, listed.listings)
         found = [each for each in planned.problems if not (lab.problems and each.field.startswith("environments"))]
         problems = (*lab.problems, *document.with_found((*listed.problems, *found)))
         if planned.plan is None or problems:

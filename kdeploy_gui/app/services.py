@@ -11,12 +11,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
+from kdeploy_gui.app.artifacts import Artifacts
 from kdeploy_gui.app.drafts import Drafts
 from kdeploy_gui.app.home import Home
 from kdeploy_gui.app.inventory import Inventory
 from kdeploy_gui.app.plans import Plans
 from kdeploy_gui.app.retrying import replanned
-from kdeploy_gui.artifacts.content import LocalContent
+from kdeploy_gui.artifacts.store import ArtifactStore
+from kdeploy_gui.artifacts.stored_content import StoredContent
 from kdeploy_gui.clock import SystemClock
 from kdeploy_gui.credentials import Credentials
 from kdeploy_gui.documents.lab_file import read_lab
@@ -72,10 +74,12 @@ class Services:
         self.remedies: Remedies = bundled() if lab_file == home.lab_file else bundled().for_lab(lab_file)
         self._history = history
         self._engine = engine
-        content = LocalContent()
+        store = ArtifactStore(home.data / "artifacts")
+        content = StoredContent(store)
         self._ports = Ports(
             connector=SshConnector(content, Credentials(), lambda name: read_lab(lab_file).lab.get(name), _owner(home)),
             content=content,
+            kept=store,
             log=history.log,
             control=history.control,
             readiness=history.readiness,
@@ -87,7 +91,8 @@ class Services:
         )
         self._orchestrator = Orchestrator(self._ports)
         self.inventory = Inventory(lab_file, self._ports, engine)
-        self.plans = Plans(self.instruments, self.inventory.read)
+        self.plans = Plans(self.instruments, self.inventory.read, store)
+        self.artifacts = Artifacts(store, history.log)
         self.drafts = Drafts(home.data / "drafts")
 
     @property

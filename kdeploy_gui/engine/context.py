@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ParamSpec, TypeVar
 
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, FactFound, OutputAppended, ReadinessChanged, StageProgress
@@ -13,6 +15,7 @@ from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import ManifestEntry, Placement
 from kdeploy_gui.model.plan import Plan, PlannedFile, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
+from kdeploy_gui.model.stored import KeptFile, RunFiles
 from kdeploy_gui.ports import (
     Clock,
     Connector,
@@ -20,6 +23,7 @@ from kdeploy_gui.ports import (
     EnvironmentLocks,
     EventLog,
     Instruments,
+    KeptFiles,
     OutputStore,
     ReadinessLog,
     Remedies,
@@ -34,6 +38,7 @@ class Ports:
 
     connector: Connector
     content: Content
+    kept: KeptFiles
     log: EventLog
     control: RunControl
     readiness: ReadinessLog
@@ -55,15 +60,70 @@ class Digests:
     async def of(self, source: SourceFile) -> str:
         """The digest; raises ArtifactError. A failure is not remembered, so that a retry reads the file again."""
         task = self._known.get(source.path)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = asyncio.ensure_future(asyncio.to_thread(self._content.digest, source, self._stop.is_set))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if task is None or _failed(task):
+            task = _in_thread(self._content.digest, source, self._stop.is_set)
             self._known[source.path] = task
         return await asyncio.shield(task)
 
     def close(self) -> None:
         """Stop reading: nobody waits for the rest."""
         self._stop.set()
+
+
+class Keeping:
+    """The files of one run on their way into the store: brought there once, however many environments wait for it."""
+
+    def __init__(self, kept: KeptFiles, run: int, plan: Plan) -> None:
+        self._kept = kept
+        self._run = run
+        self._plan = plan
+        self._task: asyncio.Task[None] | None = None
+        self._stop = threading.Event()
+
+    async def done(self, hashes: Mapping[str, str], now: datetime) -> None:
+        """Return when all is stored; raises what `KeptFiles.keep` raises. After a failure the next one tries again."""
+        if not self._plan.files:
+            return
+        if self._task is None or _failed(self._task):
+            files = RunFiles(self._run, self._plan.name, now, tuple(_kept(each, hashes) for each in self._plan.files))
+            self._task = _in_thread(self._kept.keep, files, self._stop.is_set)
+        await asyncio.shield(self._task)
+
+    def close(self) -> None:
+        """Stop storing: nobody waits for the rest."""
+        self._stop.set()
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def _in_thread(
+    work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> asyncio.Task[Result]:
+    """Work that several may wait for, and nobody needs to."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
+
+
+def _failed(task: asyncio.Task[Result]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+def _kept(file: PlannedFile, hashes: Mapping[str, str]) -> KeptFile:
+    return KeptFile(
+        target=file.target,
+        sha256=hashes[file.source.path],
+        mode=file.mode,
+        size=file.source.size,
+        type=file.type,
+        owner=file.owner,
+        sensitive=file.sensitive,
+        artifact=file.artifact,
+        source=file.source.path,
+        relative=file.source.relative,
+    )
 
 
 def manifest_entry(file: PlannedFile, facts: Facts, sha256: str) -> ManifestEntry:
@@ -84,6 +144,7 @@ class Context:
     environment: Environment
     ports: Ports
     digests: Digests
+    keeping: Keeping
     emit: Callable[[Body], None]
     hashes: dict[str, str] = field(default_factory=dict)
     facts: Facts | None = None

@@ -8,7 +8,17 @@ from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 
 from kdeploy_gui.model.environment import Environment, Lab
-from kdeploy_gui.model.plan import Artifact, Instrumentation, ListedFile, Listing, Plan, PlanDraft, PlannedFile, Want
+from kdeploy_gui.model.plan import (
+    Artifact,
+    ArtifactType,
+    Instrumentation,
+    ListedFile,
+    Listing,
+    Plan,
+    PlanDraft,
+    PlannedFile,
+    Want,
+)
 from kdeploy_gui.model.problem import Problem, did_you_mean
 
 PATH_LIMIT = 4095
@@ -115,8 +125,8 @@ def _place(artifact: Artifact, listing: Listing) -> tuple[PlannedFile, ...]:
         PlannedFile(
             source=each.source,
             target=_target(artifact, each),
-            type=artifact.type,
-            mode=artifact.mode,
+            type=each.type or artifact.type or ArtifactType.DATA,
+            mode=(artifact.mode or 0) if each.mode is None else each.mode,
             owner=artifact.owner,
             sensitive=artifact.sensitive,
             artifact=artifact.source,

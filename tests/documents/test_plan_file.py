@@ -221,7 +221,7 @@ BAD_ARTIFACTS = [
         "type must be one of script, binary, config, data, not \"scrip\" - did you mean 'script'?",
     ),
     ('source = ""', "source", "source must not be empty"),
-    ('source = "store:suite@1"', "source", 'source names a stored artifact, "store:suite@1"; this version cannot'),
+    ('source = "store:suite@"', "source", 'source names no stored artifact, "store:suite@": after store: write NAME'),
     ('target = "opt/a"', "target", 'target must be absolute ("/opt/x") or under the home folder ("~/x"), not "opt/a"'),
     ('target = "/opt/../a"', "target", 'target must not contain ".." as a part of the path: "/opt/../a"'),
     ('owner = "0:0"', "owner", 'owner must be "user" or "user:group" by name, not "0:0"'),

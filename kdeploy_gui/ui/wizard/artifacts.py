@@ -29,6 +29,10 @@ _INDEX = re.compile(r"artifacts\[(\d+)\]\.?(\w*)")
 _CONFIG = {".conf", ".cfg", ".ini", ".toml", ".yaml", ".yml", ".json"}
 
 
+def _mode(item: Artifact) -> str:
+    return "" if item.mode is None else f"{item.mode:04o}"
+
+
 def _put_mode(item: Artifact, text: str) -> Artifact:
     if not _MODE.fullmatch(text):
         raise ValueError(f"'{text}' is no mode: four octal digits such as 0755")
@@ -50,13 +54,13 @@ COLUMNS = (
     Column(
         "Type",
         "type",
-        lambda each: each.type.value,
+        lambda each: each.type.value if each.type else "",
         lambda each, text: replace(each, type=ArtifactType(text)),
         tuple(each.value for each in ArtifactType),
         width=80,
     ),
     Column("Target", "target", lambda each: each.target, _put_target, mono=True),
-    Column("Mode", "mode", lambda each: f"{each.mode:04o}", _put_mode, width=64, mono=True),
+    Column("Mode", "mode", _mode, _put_mode, width=64, mono=True),
     Column("Owner", "owner", lambda each: each.owner, lambda each, text: replace(each, owner=text), width=96),
     Column(
         "Sensitive",

@@ -124,7 +124,7 @@ def test_a_file_is_guessed_by_its_content(tmp_path: Path) -> None:
 
     found = [guessed(tmp_path / name, tmp_path, "/opt/") for name in ("run", "tool", "suite.conf", "corpus")]
 
-    assert [(each.source, each.type.value, each.mode) for each in found] == [
+    assert [(each.source, each.type, each.mode) for each in found] == [
         ("run", "script", 0o755),
         ("tool", "binary", 0o755),
         ("suite.conf", "config", 0o644),
