@@ -10,6 +10,7 @@ from kdeploy_gui.app.plans import DeployOptions as DeployOptions
 from kdeploy_gui.app.plans import Drafted as Drafted
 from kdeploy_gui.app.plans import Planned as Planned
 from kdeploy_gui.app.plans import Plans as Plans
+from kdeploy_gui.app.retrying import Replanned as Replanned
 from kdeploy_gui.app.services import Services as Services
 from kdeploy_gui.app.services import failure_of as failure_of
 from kdeploy_gui.app.services import html_report as html_report

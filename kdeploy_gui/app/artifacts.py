@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kdeploy_gui.app.run_files import artifacts_of, files_of, same_again
 from kdeploy_gui.artifacts.dependencies import wanted
 from kdeploy_gui.artifacts.sources import list_sources
 from kdeploy_gui.artifacts.store import ArtifactStore, NewFile, NewVersion
 from kdeploy_gui.errors import ArtifactError
 from kdeploy_gui.model.history import RunQuery
-from kdeploy_gui.model.plan import Artifact, ArtifactType, ListedFile
+from kdeploy_gui.model.plan import Artifact, ArtifactType, ListedFile, PlannedFile
 from kdeploy_gui.model.stored import (
     NAME,
     VERSION,
@@ -22,6 +23,7 @@ from kdeploy_gui.model.stored import (
     ArtifactVersion,
     PruneRule,
     Pruning,
+    RunArtifacts,
     Shelf,
     Verification,
     VersionRef,
@@ -86,6 +88,21 @@ class Artifacts:
         for ref in rule.spared:
             wanted(shelf, ref)
         return self._store.prune(rule, self._submitted, datetime.now(UTC), preview=preview)
+
+    def of(self, run: int) -> RunArtifacts:
+        """What a run deployed, by environments with the same files.
+
+        Raises LocalError E-RUN-UNKNOWN, E-RUN-NOT-KEPT.
+        """
+        events = self._history.events(run)
+        return artifacts_of(files_of(self._store, run, events), events)
+
+    def files_of(self, run: int) -> tuple[PlannedFile, ...]:
+        """The files of a run with the very bytes it deployed.
+
+        Raises LocalError E-RUN-UNKNOWN, E-RUN-NOT-KEPT, E-STORE-DAMAGED.
+        """
+        return same_again(self._store, files_of(self._store, run, self._history.events(run)))
 
     def _submitted(self) -> dict[int, datetime]:
         """When each run of the history was submitted."""

@@ -16,7 +16,8 @@ from kdeploy_gui.documents.plan_write import save_plan, write_plan
 from kdeploy_gui.documents.toml_source import parse
 from kdeploy_gui.engine import planner
 from kdeploy_gui.errors import PlanError
-from kdeploy_gui.model.plan import Plan, PlanDraft, PlanSource, Policy, Rollback
+from kdeploy_gui.model.environment import Lab
+from kdeploy_gui.model.plan import Plan, PlanDraft, PlannedFile, PlanSource, Policy, Rollback
 from kdeploy_gui.model.problem import Problem, did_you_mean
 from kdeploy_gui.ports import Instruments
 
@@ -74,6 +75,16 @@ class Plans:
         """`check` for a text; problems name it `name`."""
         return self._planned(self._document(source, name), source.folder, options or DeployOptions())
 
+    def check_again(
+        self,
+        source: PlanSource,
+        files: tuple[PlannedFile, ...],
+        options: DeployOptions | None = None,
+        name: str = UNSAVED,
+    ) -> Planned:
+        """`check_source` with these files in the place of those that its artifacts stand for today."""
+        return self._planned(self._document(source, name), source.folder, options or DeployOptions(), files)
+
     def check_draft(
         self, draft: PlanDraft, folder: Path, previous: str = "", options: DeployOptions | None = None
     ) -> Planned:
@@ -103,6 +114,15 @@ class Plans:
         """The local files that each artifact stands for, by its index, and what is wrong with the others."""
         return self._listed(draft, folder)[1]
 
+    def _with_files(
+        self, draft: PlanDraft, lab: Lab, folder: Path, files: tuple[PlannedFile, ...] | None
+    ) -> planner.Planned:
+        if files is not None:
+            return planner.plan_files(draft, lab, files)
+        ordered, listed = self._listed(draft, folder)
+        planned = planner.plan(ordered, lab, listed.listings)
+        return planner.Planned(planned.plan, (*listed.problems, *planned.problems))
+
     def _listed(self, draft: PlanDraft, folder: Path) -> tuple[PlanDraft, Listed]:
         """The draft with the order that stored artifacts ask for, and all listings."""
         local = list_sources(draft.artifacts, folder)
@@ -116,15 +136,20 @@ class Plans:
     def _document(self, source: PlanSource, name: str) -> PlanFile:
         return plan_of(parse(name, source.text.encode(errors="surrogatepass")), self._catalogue, name)
 
-    def _planned(self, document: PlanFile, folder: Path, options: DeployOptions) -> Planned:
+    def _planned(
+        self,
+        document: PlanFile,
+        folder: Path,
+        options: DeployOptions,
+        files: tuple[PlannedFile, ...] | None = None,
+    ) -> Planned:
         lab, notices = self._read_lab(), document.notices
         source = PlanSource(document.text, folder)
         if document.draft is None:
             return Planned(None, (*lab.problems, *document.problems), notices, source)
-        draft, listed = self._listed(document.draft, folder)
-        planned = planner.plan(draft, lab.lab, listed.listings)
+        planned = self._with_files(document.draft, lab.lab, folder, files)
         found = [each for each in planned.problems if not (lab.problems and each.field.startswith("environments"))]
-        problems = (*lab.problems, *document.with_found((*listed.problems, *found)))
+        problems = (*lab.problems, *document.with_found(found))
         if planned.plan is None or problems:
             return Planned(None, problems, notices, source)
         chosen = _chosen(planned.plan, options)

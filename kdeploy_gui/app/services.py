@@ -15,8 +15,8 @@ from kdeploy_gui.app.artifacts import Artifacts
 from kdeploy_gui.app.drafts import Drafts
 from kdeploy_gui.app.home import Home
 from kdeploy_gui.app.inventory import Inventory
-from kdeploy_gui.app.plans import Plans
-from kdeploy_gui.app.retrying import replanned
+from kdeploy_gui.app.plans import DeployOptions, Plans
+from kdeploy_gui.app.retrying import Replanned, planned_as_run, replanned
 from kdeploy_gui.artifacts.store import ArtifactStore
 from kdeploy_gui.artifacts.stored_content import StoredContent
 from kdeploy_gui.clock import SystemClock
@@ -108,13 +108,24 @@ class Services:
         """What a run was planned from; None for runs of older programs. Raises LocalError."""
         return self.history.source(run)
 
-    def retry(self, run: int, environments: Sequence[str] = ()) -> int:
+    def retry(self, run: int, environments: Sequence[str] = (), *, same_files: bool = False) -> int:
         """Plan a run again for the environments that did not complete, or for these, and start it as a new run.
 
-        Raises LocalError E-RUN-UNKNOWN, E-RETRY-NO-PLAN, E-RETRY-NOTHING, and PlanError E-RETRY-PLAN with all problems.
+        With `same_files` it deploys the bytes that the run deployed, else today's files. Raises LocalError
+        E-RUN-UNKNOWN, E-RETRY-NO-PLAN, E-RETRY-NOTHING, PlanError E-RETRY-PLAN with all problems, and with `same_files`
+        what `Artifacts.files_of` raises.
         """
-        planned = replanned(self.plans, self.history, run, environments)
+        files = self.artifacts.files_of(run) if same_files else None
+        planned = replanned(self.plans, self.history, run, environments, files)
         return self.submit(planned.plan, planned.source)
+
+    def plan_as_run(self, run: int, options: DeployOptions | None = None) -> Replanned:
+        """A plan that deploys exactly the bytes that a run deployed, whatever has become of their sources.
+
+        Raises what `retry` with `same_files` raises.
+        """
+        files = self.artifacts.files_of(run)
+        return planned_as_run(self.plans, self.history, run, options or DeployOptions(), files)
 
     def preview(self, plan: Plan, environment: Environment) -> Future[EnvironmentPreview]:
         """What a run would do to one environment; changes nothing. Cancelling the future ends it."""

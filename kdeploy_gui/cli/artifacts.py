@@ -12,7 +12,7 @@ from kdeploy_gui.cli.session import services
 from kdeploy_gui.cli.text import count, local_time
 from kdeploy_gui.model.figures import size
 from kdeploy_gui.model.plan import ArtifactType
-from kdeploy_gui.model.stored import ArtifactVersion, PruneRule, Pruning, Verification, shown
+from kdeploy_gui.model.stored import ArtifactVersion, DeployedFile, PruneRule, Pruning, StoredFile, Verification, shown
 from kdeploy_gui.model.visible import visible
 
 HEADINGS = ("type", "files", "size", "needs", "added")
@@ -176,8 +176,39 @@ def _contents(version: ArtifactVersion) -> str:
 
 
 def _shape(version: ArtifactVersion) -> dict[str, object]:
-    files = [{**fields(each), "mode": f"{each.mode:04o}"} for each in version.files]
+    files = list(map(_file_shape, version.files))
     return {**fields(version), "depends": [str(each) for each in version.depends], "files": files, "size": version.size}
+
+
+@artifact.command()
+@click.argument("run", type=click.IntRange(min=1))
+@command_options(on_plan_error=EXIT_FAILED)
+def of(output: Output, /, run: int) -> int:
+    """List what a run deployed: path, SHA-256, mode and size, once for all environments that got the same.
+
+    `kdeploy deploy --as-run RUN` deploys it again. The content of sensitive files is not kept.
+    """
+    with services(output) as opened:
+        found = opened.artifacts.of(run)
+    if output.json:
+        sets = [{"environments": each.environments, "files": list(map(_file_shape, each.files))} for each in found.sets]
+        output.document({"run": run, "sets": sets, "without": found.without})
+        return 0
+    for each in found.sets:
+        output.say(f"{' '.join(each.environments)}: {count(len(each.files), 'file')}")
+        rows = [[file.path, file.sha256, f"{file.mode:04o}", size(file.size), _kept(file)] for file in each.files]
+        print_table(output, ("path", "sha256", "mode", "size", "content"), rows)
+    if found.without:
+        output.say(f"got no file: {' '.join(found.without)}")
+    return 0
+
+
+def _kept(file: DeployedFile) -> str:
+    return "kept" if file.kept else "sensitive, not kept"
+
+
+def _file_shape(file: DeployedFile | StoredFile) -> dict[str, object]:
+    return {**fields(file), "mode": f"{file.mode:04o}"}
 
 
 def print_table(output: Output, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -65,16 +65,24 @@ def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing]) -> Planned
         return Planned(None, tuple(problems))
     order = _order(edges, len(draft.artifacts))
     files = (each for index in order for each in _own_order(draft.artifacts[index], placed.get(index, ())))
-    return Planned(
-        Plan(
-            name=draft.name,
-            environments=lab.select(draft.environments),
-            files=tuple(files),
-            dependencies=draft.dependencies,
-            instrumentation=draft.instrumentation,
-            validation=draft.validation,
-            policy=draft.policy,
-        )
+    return Planned(_plan(draft, lab, tuple(files)))
+
+
+def plan_files(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...]) -> Planned:
+    """The plan of a draft with these files, in this order, in the place of its artifacts."""
+    problems = (*_environment_problems(draft.environments, lab), *_conflicts(draft.instrumentation))
+    return Planned(None, problems) if problems else Planned(_plan(draft, lab, files))
+
+
+def _plan(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...]) -> Plan:
+    return Plan(
+        name=draft.name,
+        environments=lab.select(draft.environments),
+        files=files,
+        dependencies=draft.dependencies,
+        instrumentation=draft.instrumentation,
+        validation=draft.validation,
+        policy=draft.policy,
     )
 
 

@@ -124,6 +124,34 @@ class RunFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class DeployedFile:
+    """One file that a run left on machines; `path` as the plan names it. `kept`: the store has its content."""
+
+    path: str
+    sha256: str
+    mode: int
+    size: int
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedSet:
+    """Environments that hold the same files since a run."""
+
+    environments: tuple[str, ...]
+    files: tuple[DeployedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunArtifacts:
+    """What a run deployed where; environments `without` any got nothing of it."""
+
+    run: int
+    sets: tuple[DeployedSet, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
     """A version in the store; `new`: it was not there before. `objects` and `size` (bytes) are what that took."""
 
