@@ -6,6 +6,7 @@ from kdeploy_gui.app.demo import open_demo as open_demo
 from kdeploy_gui.app.home import Home as Home
 from kdeploy_gui.app.home import home_from_environment as home_from_environment
 from kdeploy_gui.app.inventory import Inventory as Inventory
+from kdeploy_gui.app.packaging import Package as Package
 from kdeploy_gui.app.plans import DeployOptions as DeployOptions
 from kdeploy_gui.app.plans import Drafted as Drafted
 from kdeploy_gui.app.plans import Planned as Planned

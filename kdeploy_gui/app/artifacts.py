@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kdeploy_gui.app.packaging import Package, pack, unpack
+from kdeploy_gui.app.plans import Plans
 from kdeploy_gui.app.run_files import artifacts_of, files_of, same_again
 from kdeploy_gui.artifacts.dependencies import wanted
 from kdeploy_gui.artifacts.sources import list_sources
 from kdeploy_gui.artifacts.store import ArtifactStore, NewFile, NewVersion
+from kdeploy_gui.artifacts.stored_content import StoredContent
 from kdeploy_gui.errors import ArtifactError
 from kdeploy_gui.model.history import RunQuery
 from kdeploy_gui.model.plan import Artifact, ArtifactType, ListedFile, PlannedFile
@@ -39,9 +42,10 @@ EXECUTABLE, PLAIN = 0o755, 0o644
 class Artifacts:
     """The artifact store of one home; every verb blocks and may be called from any thread. All raise LocalError."""
 
-    def __init__(self, store: ArtifactStore, history: EventLog) -> None:
+    def __init__(self, store: ArtifactStore, history: EventLog, plans: Plans) -> None:
         self._store = store
         self._history = history
+        self._plans = plans
 
     def add(
         self,
@@ -103,6 +107,20 @@ class Artifacts:
         Raises LocalError E-RUN-UNKNOWN, E-RUN-NOT-KEPT, E-STORE-DAMAGED.
         """
         return same_again(self._store, files_of(self._store, run, self._history.events(run)))
+
+    def pack(self, plan_file: Path, archive: Path) -> Package:
+        """Write a plan with all its files as one portable archive; the same content gives the same bytes.
+
+        Raises PlanError E-PLAN, ArtifactError E-PACK-SENSITIVE, E-SOURCE-*, E-HASH, and LocalError E-WRITE.
+        """
+        return pack(self._plans, StoredContent(self._store), plan_file, archive)
+
+    def unpack(self, archive: Path, folder: Path) -> Package:
+        """Put what an archive holds in the place of a folder that is empty or missing, all of it or nothing.
+
+        Raises ArtifactError E-ARCHIVE for one that is not as `pack` makes them, LocalError E-UNPACK-THERE, E-WRITE.
+        """
+        return unpack(archive, folder)
 
     def _submitted(self) -> dict[int, datetime]:
         """When each run of the history was submitted."""

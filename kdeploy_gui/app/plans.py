@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,7 +17,7 @@ from kdeploy_gui.documents.toml_source import parse
 from kdeploy_gui.engine import planner
 from kdeploy_gui.errors import PlanError
 from kdeploy_gui.model.environment import Lab
-from kdeploy_gui.model.plan import Plan, PlanDraft, PlannedFile, PlanSource, Policy, Rollback
+from kdeploy_gui.model.plan import Listing, Plan, PlanDraft, PlannedFile, PlanSource, Policy, Rollback
 from kdeploy_gui.model.problem import Problem, did_you_mean
 from kdeploy_gui.ports import Instruments
 
@@ -56,6 +56,15 @@ class Drafted:
     draft: PlanDraft | None = None
     problems: tuple[Problem, ...] = ()
     notices: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A plan as written, its `text`, and the files that each of its artifacts stands for, by index."""
+
+    draft: PlanDraft
+    text: str
+    listings: Mapping[int, Listing]
 
 
 class Plans:
@@ -132,6 +141,22 @@ class Plans:
         stored = list_stored(draft.artifacts, shelf, self._store.objects.path)
         ordered = replace(draft, artifacts=in_order(draft.artifacts, shelf))
         return ordered, Listed({**local.listings, **stored.listings}, (*local.problems, *stored.problems))
+
+    def resolved(self, plan_file: Path) -> Resolved:
+        """A plan's artifacts with the files they stand for, whatever the lab is.
+
+        Raises PlanError E-PLAN with all other problems.
+        """
+        document = read_plan(plan_file, self._catalogue)
+        problems: tuple[Problem, ...] = document.problems
+        if document.draft is not None:
+            draft, listed = self._listed(document.draft, document.folder)
+            planned = planner.plan(draft, self._read_lab().lab, listed.listings)
+            found = [each for each in planned.problems if not each.field.startswith("environments")]
+            problems = document.with_found((*listed.problems, *found))
+            if not problems:
+                return Resolved(draft, document.text, listed.listings)
+        raise PlanError("E-PLAN", "\n".join(map(str, problems)), path=str(plan_file))
 
     def _document(self, source: PlanSource, name: str) -> PlanFile:
         return plan_of(parse(name, source.text.encode(errors="surrogatepass")), self._catalogue, name)

@@ -92,7 +92,7 @@ class Services:
         self._orchestrator = Orchestrator(self._ports)
         self.inventory = Inventory(lab_file, self._ports, engine)
         self.plans = Plans(self.instruments, self.inventory.read, store)
-        self.artifacts = Artifacts(store, history.log)
+        self.artifacts = Artifacts(store, history.log, self.plans)
         self.drafts = Drafts(home.data / "drafts")
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +16,9 @@ from kdeploy_gui.model.figures import size
 from kdeploy_gui.model.plan import ArtifactType
 from kdeploy_gui.model.stored import ArtifactVersion, DeployedFile, PruneRule, Pruning, StoredFile, Verification, shown
 from kdeploy_gui.model.visible import visible
+
+if TYPE_CHECKING:
+    from kdeploy_gui.app import Package
 
 HEADINGS = ("type", "files", "size", "needs", "added")
 
@@ -200,6 +205,37 @@ def of(output: Output, /, run: int) -> int:
         print_table(output, ("path", "sha256", "mode", "size", "content"), rows)
     if found.without:
         output.say(f"got no file: {' '.join(found.without)}")
+    return 0
+
+
+@artifact.command("pack")
+@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.option("-o", "archive", required=True, metavar="FILE.tar", type=click.Path(path_type=Path), help="Where to.")
+@command_options(on_plan_error=EXIT_FAILED)
+def pack_(output: Output, /, plan_file: Path, archive: Path) -> int:
+    """Write a plan with all its files, also stored ones, as one archive that can be unpacked anywhere.
+
+    The same content gives the same bytes. Sensitive files are refused: the archive is not encrypted.
+    """
+    with services(output) as opened:
+        return _packaged(output, opened.artifacts.pack(plan_file, archive), archive)
+
+
+@artifact.command("unpack")
+@click.argument("archive", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("-C", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Empty, or missing.")
+@command_options(on_plan_error=EXIT_FAILED)
+def unpack_(output: Output, /, archive: Path, folder: Path) -> int:
+    """Unpack an archive that `pack` wrote into an empty folder: all of it, checked byte for byte, or nothing."""
+    with services(output) as opened:
+        return _packaged(output, opened.artifacts.unpack(archive, folder), folder)
+
+
+def _packaged(output: Output, package: Package, where: Path) -> int:
+    if output.json:
+        output.document({"path": str(where), "files": list(map(_file_shape, package.files)), "size": package.size})
+    else:
+        output.say(f"{where}: {count(len(package.files), 'file')}, {size(package.size)}")
     return 0
 
 

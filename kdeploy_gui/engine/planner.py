@@ -74,6 +74,11 @@ def plan_files(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...]) -> Pl
     return Planned(None, problems) if problems else Planned(_plan(draft, lab, files))
 
 
+def dependencies(artifacts: Sequence[Artifact], listings: Mapping[int, Listing]) -> Graph:
+    """Which artifacts, by index, must come before each one."""
+    return _edges(artifacts, listings)[0]
+
+
 def _plan(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...]) -> Plan:
     return Plan(
         name=draft.name,

@@ -12,6 +12,8 @@ from tests.cli.program import Lab, kdeploy
 from tests.lab.fixtures import MakeSshd
 from tests.lab.sshd import Sshd
 
+HEADINGS = ("artifact", "versions", "newest", "type", "files", "size", "needs", "added")
+
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
@@ -55,7 +57,7 @@ def test_the_store_is_listed_for_people_and_machines(lab: Lab, suite: Path) -> N
     assert kdeploy("artifact", "add", "lib", suite / "run.sh", "--mode", "0750").status == 0
     assert kdeploy("artifact", "add", "suite", suite, "--depends", "lib", "--quiet").stdout == ""
     listed = kdeploy("artifact", "list")
-    assert listed.stdout.splitlines()[0].split() == [*"artifact versions newest type files size needs added".split()]
+    assert listed.stdout.splitlines()[0].split() == list(HEADINGS)
     assert listed.stdout.splitlines()[2].split()[:8] == ["suite", "1", "1", "data", "2", "28", "B", "lib"]
     shown = kdeploy("artifact", "versions", "suite", "--json").json["versions"]
     assert [(each["version"], each["depends"]) for each in shown] == [("1", ["lib"])]
@@ -220,3 +222,51 @@ def test_deploy_takes_a_plan_or_a_run(lab: Lab) -> None:
     unknown = kdeploy("deploy", "--as-run", "1")
     assert unknown.status == 1
     assert "E-RUN-UNKNOWN" in unknown.stderr
+
+
+def test_a_plan_is_packed_and_deployed_from_elsewhere(lab: Lab, board: Sshd, suite: Path, tmp_path: Path) -> None:
+    assert kdeploy("artifact", "add", "suite", suite).status == 0
+    lab.write_plan()
+    with lab.plan.open("a") as plan:
+        plan.write('# stored\n[[artifacts]]\nsource = "store:suite"\ntarget = "~/suite/"\ndepends_on = ["*.sh"]\n')
+    packed = kdeploy("artifact", "pack", lab.plan, "-o", tmp_path / "one.tar")
+    assert packed.status == 0, packed.stderr
+    assert kdeploy("artifact", "pack", lab.plan, "-o", tmp_path / "two.tar", "--json").json["size"] > 0
+    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+    assert kdeploy("deploy", "--quiet", lab.plan).status == 0
+    shutil.rmtree(lab.folder)
+    shutil.rmtree(lab.home / "artifacts")
+    there = tmp_path / "new" / "place"
+    assert kdeploy("artifact", "unpack", tmp_path / "one.tar", "-C", there).status == 0
+    text = (there / "plan.toml").read_text()
+    assert "# stored" in text
+    again = kdeploy("deploy", there / "plan.toml")
+    assert again.status == 0, again.stdout + again.stderr
+    assert "0 sent, 4 same" in again.stdout
+    occupied = kdeploy("artifact", "unpack", tmp_path / "one.tar", "-C", there)
+    assert occupied.status == 1
+    assert "E-UNPACK-THERE" in occupied.stderr
+    assert (there / "plan.toml").read_text() == text
+
+
+def test_what_cannot_be_packed_leaves_no_archive(lab: Lab, tmp_path: Path) -> None:
+    lab.write_plan()
+    good = lab.plan.read_text()
+    archive = tmp_path / "x.tar"
+    for text, said in (
+        (good.replace('mode = "0755"', 'mode = "0700"\nsensitive = true'), "E-PACK-SENSITIVE"),
+        (good.replace("*.sh", "none"), "E-PLAN"),
+        ("", "the plan is empty"),
+    ):
+        lab.plan.write_text(text)
+        answer = kdeploy("artifact", "pack", lab.plan, "-o", archive)
+        assert answer.status == 1
+        assert said in answer.stderr
+    lab.plan.write_text(good)
+    unwritable = kdeploy("artifact", "pack", lab.plan, "-o", tmp_path / "none" / "x.tar")
+    assert unwritable.status == 1
+    assert "E-WRITE" in unwritable.stderr
+    missing = kdeploy("artifact", "unpack", archive, "-C", tmp_path / "out")
+    assert missing.status == 1
+    assert "E-WRITE" in missing.stderr
+    assert sorted(each.name for each in tmp_path.iterdir() if "x.tar" in each.name or "out" in each.name) == []
