@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from kdeploy_gui.artifacts.store import ArtifactStore
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.orchestrator import Orchestrator
 from kdeploy_gui.environments.locks import FileEnvironmentLocks
@@ -21,7 +22,6 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.plan import ArtifactType, Plan, PlannedFile, SourceFile
 from kdeploy_gui.model.run import RunState, fold
-from kdeploy_gui.model.stored import RunFiles
 from kdeploy_gui.ports import Connector, Content
 from kdeploy_gui.remedies import bundled
 
@@ -62,16 +62,6 @@ class MemoryContent:
         yield self.data[path]
 
 
-@dataclass
-class MemoryKept:
-    """The `KeptFiles` port: what was asked for, by run."""
-
-    runs: dict[int, RunFiles] = field(default_factory=dict)
-
-    def keep(self, files: RunFiles, stop: Callable[[], bool] = lambda: False) -> None:
-        self.runs[files.run] = files
-
-
 def memory_file(content: MemoryContent, target: str, data: bytes, mode: int = 0o644, owner: str = "") -> PlannedFile:
     """A planned file whose bytes are `data`."""
     path = f"memory:{target}"
@@ -107,7 +97,7 @@ def ports(history: History, folder: Path, connector: Connector, content: Content
     return Ports(
         connector=connector,
         content=content,
-        kept=MemoryKept(),
+        kept=ArtifactStore(folder / "artifacts", content),
         log=history.log,
         control=history.control,
         readiness=history.readiness,

@@ -111,10 +111,10 @@ class Objects:
                 raise Cancelled("E-CANCELLED", f"the stored object {sha256} was not read to its end")
         return size
 
-    def is_good(self, sha256: str) -> bool:
-        """Whether an object is there and whole."""
+    def is_good(self, sha256: str, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Whether an object is there and whole. Raises Cancelled when `stop` says so."""
         try:
-            self.check(sha256)
+            self.check(sha256, stop)
         except ObjectDamaged:
             return False
         return True

@@ -40,6 +40,7 @@ from kdeploy_gui.model.stored import (
     VersionRef,
     shown,
 )
+from kdeploy_gui.ports import Content
 
 TICK = timedelta(milliseconds=1)
 
@@ -68,10 +69,10 @@ class NewVersion:
 class ArtifactStore:
     """One store; verbs block, and any thread or process of this user may call them. All raise LocalError E-STORE-*."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, content: Content | None = None) -> None:
         self.folder = folder
         self.objects = Objects(folder)
-        self._content = LocalContent()
+        self._content = content or LocalContent()
         self._lock = StoreLock(folder / "lock")
         self._index_lock = StoreLock(folder / "index.lock")
 
@@ -150,7 +151,7 @@ class ArtifactStore:
         with self._adding() as staging:
             staged: dict[str, Staged] = {}
             for each in files.files:
-                if not each.sensitive and each.sha256 not in staged and not self.objects.has(each.sha256, each.size):
+                if not (each.sensitive or each.sha256 in staged or self.objects.is_good(each.sha256, stop)):
                     staged[each.sha256] = self._taken(staging, each, stop)
             staging.commit(staged.values())
             staging.write(run_path(self.folder, files.run), document(files))
