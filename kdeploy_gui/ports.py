@@ -71,10 +71,14 @@ class Content(Protocol):
     """The bytes of artifacts on this workstation. All verbs block: call them off the event loop."""
 
     def digest(self, source: SourceFile, stop: Callable[[], bool]) -> str:
-        """SHA-256 of a file. Raises ArtifactError when it cannot be read, Cancelled soon after `stop` says so."""
+        """SHA-256 of a file.
+
+        Raises ArtifactError when it cannot be read, LocalError E-STORE-DAMAGED for a stored object that is not what it
+        should be, and Cancelled soon after `stop` says so.
+        """
 
     def read(self, path: str) -> Iterator[bytes]:
-        """A file's bytes in chunks. Raises ArtifactError when it cannot be read."""
+        """A file's bytes in chunks. Raises as `digest`; the last bytes of a damaged object are never handed out."""
 
 
 class KeptFiles(Protocol):

@@ -256,8 +256,10 @@ def _next(older: Sequence[ArtifactVersion]) -> str:
 
 
 def _difference(there: ArtifactVersion, new: ArtifactVersion) -> str:
-    if there.files != new.files:
+    if [(each.path, each.sha256) for each in there.files] != [(each.path, each.sha256) for each in new.files]:
         return "files"
+    if there.files != new.files:
+        return "modes"
     return "type" if there.type != new.type else "dependencies"
 
 

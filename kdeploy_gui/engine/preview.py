@@ -11,7 +11,7 @@ from kdeploy_gui.engine.context import Ports, manifest_entry
 from kdeploy_gui.engine.pipeline import failure_of
 from kdeploy_gui.engine.preview_texts import Sources, Wanted, compare
 from kdeploy_gui.engine.stages import dependencies, deploy, instrument
-from kdeploy_gui.errors import ArtifactError, KdeployError, NetworkError, ReadinessError, TargetError
+from kdeploy_gui.errors import ArtifactError, KdeployError, LocalError, NetworkError, ReadinessError, TargetError
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import InstrumentState
 from kdeploy_gui.model.facts import Facts, FactsQuery
@@ -103,7 +103,7 @@ class _Look:
         for file in self._plan.files:
             try:
                 found[file.source.path] = await self._sources.digests.of(file.source)
-            except ArtifactError as error:
+            except (ArtifactError, LocalError) as error:
                 self._refuse(error)
         return found
 

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QSplitt
 from kdeploy_gui.model.figures import size
 from kdeploy_gui.model.plan import Artifact, ArtifactType, PlanDraft
 from kdeploy_gui.model.problem import Problem
+from kdeploy_gui.model.stored import PREFIX
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
@@ -34,6 +35,8 @@ def _mode(item: Artifact) -> str:
 
 
 def _put_mode(item: Artifact, text: str) -> Artifact:
+    if not text.strip() and item.source.startswith(PREFIX):
+        return replace(item, mode=None)
     if not _MODE.fullmatch(text):
         raise ValueError(f"'{text}' is no mode: four octal digits such as 0755")
     return replace(item, mode=int(text, 8))
