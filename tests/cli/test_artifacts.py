@@ -167,6 +167,9 @@ def test_a_damaged_object_is_never_deployed(lab: Lab, board: Sshd, suite: Path) 
         'name = "s"\nenvironments = ["*"]\n[[artifacts]]\nsource = "store:suite"\ntarget = "~/suite/"\n'
     )
     object_of(lab, b"corpus\n").write_text("CORPUS\n")
+    shown = kdeploy("plan", "show", lab.plan)
+    assert shown.status == 2
+    assert "suite@1 needs it" in shown.stdout
     said = kdeploy("deploy", lab.plan)
     assert said.status == 1
     assert "E-STORE-DAMAGED" in said.stdout
