@@ -21,6 +21,7 @@ from kdeploy_gui.model.plan import PlanSource, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.requirement import Requirement
 from kdeploy_gui.model.stage import Stage
+from kdeploy_gui.model.stored import RunFiles
 
 
 class Target(Protocol):
@@ -79,13 +80,28 @@ class Content(Protocol):
     """The bytes of artifacts on this workstation. All verbs block: call them off the event loop."""
 
     def digest(self, source: SourceFile, stop: Callable[[], bool]) -> str:
-        """SHA-256 of a file. Raises ArtifactError when it cannot be read, Cancelled soon after `stop` says so."""
+        """SHA-256 of a file.
+
+        Raises ArtifactError when it cannot be read, LocalError E-STORE-DAMAGED for a stored object that is not what it
+        should be, and Cancelled soon after `stop` says so.
+        """
 
     def requirement(self, source: SourceFile) -> Requirement:
         """What a program or script needs of its machine. Raises ArtifactError when it cannot be read."""
 
     def read(self, path: str) -> Iterator[bytes]:
-        """A file's bytes in chunks. Raises ArtifactError when it cannot be read."""
+        """A file's bytes in chunks. Raises as `digest`; the last bytes of a damaged object are never handed out."""
+
+
+class KeptFiles(Protocol):
+    """The bytes that runs deployed, kept for later."""
+
+    def keep(self, files: RunFiles, stop: Callable[[], bool]) -> None:
+        """Store the content of all files of a run that are not sensitive, durably and each once. Blocks.
+
+        Raises ContentChanged where a source no longer has the planned bytes, ArtifactError where it cannot be read,
+        LocalError E-STORE-*, and Cancelled soon after `stop` says so.
+        """
 
 
 class EventLog(Protocol):

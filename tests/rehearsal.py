@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 
 from kdeploy_gui.artifacts.inspection import inspect
+from kdeploy_gui.artifacts.store import ArtifactStore
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.orchestrator import Orchestrator
 from kdeploy_gui.environments.locks import FileEnvironmentLocks
@@ -102,6 +103,7 @@ def ports(history: History, folder: Path, connector: Connector, content: Content
     return Ports(
         connector=connector,
         content=content,
+        kept=ArtifactStore(folder / "artifacts", content),
         log=history.log,
         control=history.control,
         readiness=history.readiness,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from kdeploy_gui.artifacts.sources import Listed, list_sources
+from kdeploy_gui.artifacts.store import ArtifactStore
+from kdeploy_gui.artifacts.stored_sources import in_order, is_stored, list_stored
 from kdeploy_gui.documents.lab_file import LabFile
 from kdeploy_gui.documents.plan_file import PlanFile, plan_of, read_plan
 from kdeploy_gui.documents.plan_write import save_plan, write_plan
 from kdeploy_gui.documents.toml_source import parse
 from kdeploy_gui.engine import planner
 from kdeploy_gui.errors import PlanError
-from kdeploy_gui.model.plan import Plan, PlanDraft, PlanSource, Policy, Rollback
+from kdeploy_gui.model.environment import Lab
+from kdeploy_gui.model.plan import Listing, Plan, PlanDraft, PlannedFile, PlanSource, Policy, Rollback
 from kdeploy_gui.model.problem import Problem, did_you_mean
 from kdeploy_gui.ports import Instruments
 
@@ -55,12 +58,22 @@ class Drafted:
     notices: tuple[Problem, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A plan as written, its `text`, and the files that each of its artifacts stands for, by index."""
+
+    draft: PlanDraft
+    text: str
+    listings: Mapping[int, Listing]
+
+
 class Plans:
     """Plan files of this lab; every verb blocks briefly and may be called from any thread."""
 
-    def __init__(self, catalogue: Instruments, read_lab: Callable[[], LabFile]) -> None:
+    def __init__(self, catalogue: Instruments, read_lab: Callable[[], LabFile], store: ArtifactStore) -> None:
         self._catalogue = catalogue
         self._read_lab = read_lab
+        self._store = store
 
     def check(self, plan_file: Path, options: DeployOptions | None = None) -> Planned:
         """Read a plan, look at its sources and at the lab, and report all problems at once. Changes nothing."""
@@ -70,6 +83,16 @@ class Plans:
     def check_source(self, source: PlanSource, options: DeployOptions | None = None, name: str = UNSAVED) -> Planned:
         """`check` for a text; problems name it `name`."""
         return self._planned(self._document(source, name), source.folder, options or DeployOptions())
+
+    def check_again(
+        self,
+        source: PlanSource,
+        files: tuple[PlannedFile, ...],
+        options: DeployOptions | None = None,
+        name: str = UNSAVED,
+    ) -> Planned:
+        """`check_source` with these files in the place of those that its artifacts stand for today."""
+        return self._planned(self._document(source, name), source.folder, options or DeployOptions(), files)
 
     def check_draft(
         self, draft: PlanDraft, folder: Path, previous: str = "", options: DeployOptions | None = None
@@ -98,20 +121,60 @@ class Plans:
 
     def listings(self, draft: PlanDraft, folder: Path) -> Listed:
         """The local files that each artifact stands for, by its index, and what is wrong with the others."""
-        return list_sources(draft.artifacts, folder)
+        return self._listed(draft, folder)[1]
+
+    def _with_files(
+        self, draft: PlanDraft, lab: Lab, folder: Path, files: tuple[PlannedFile, ...] | None
+    ) -> planner.Planned:
+        if files is not None:
+            return planner.plan_files(draft, lab, files)
+        ordered, listed = self._listed(draft, folder)
+        planned = planner.plan(ordered, lab, listed.listings)
+        return planner.Planned(planned.plan, (*listed.problems, *planned.problems))
+
+    def _listed(self, draft: PlanDraft, folder: Path) -> tuple[PlanDraft, Listed]:
+        """The draft with the order that stored artifacts ask for, and all listings."""
+        local = list_sources(draft.artifacts, folder)
+        if not any(map(is_stored, draft.artifacts)):
+            return draft, local
+        shelf = self._store.versions()
+        stored = list_stored(draft.artifacts, shelf, self._store.objects.path)
+        ordered = replace(draft, artifacts=in_order(draft.artifacts, shelf))
+        return ordered, Listed({**local.listings, **stored.listings}, (*local.problems, *stored.problems))
+
+    def resolved(self, plan_file: Path) -> Resolved:
+        """A plan's artifacts with the files they stand for, whatever the lab is.
+
+        Raises PlanError E-PLAN with all other problems.
+        """
+        document = read_plan(plan_file, self._catalogue)
+        problems: tuple[Problem, ...] = document.problems
+        if document.draft is not None:
+            draft, listed = self._listed(document.draft, document.folder)
+            planned = planner.plan(draft, self._read_lab().lab, listed.listings)
+            found = [each for each in planned.problems if not each.field.startswith("environments")]
+            problems = document.with_found((*listed.problems, *found))
+            if not problems:
+                return Resolved(draft, document.text, listed.listings)
+        raise PlanError("E-PLAN", "\n".join(map(str, problems)), path=str(plan_file))
 
     def _document(self, source: PlanSource, name: str) -> PlanFile:
         return plan_of(parse(name, source.text.encode(errors="surrogatepass")), self._catalogue, name)
 
-    def _planned(self, document: PlanFile, folder: Path, options: DeployOptions) -> Planned:
+    def _planned(
+        self,
+        document: PlanFile,
+        folder: Path,
+        options: DeployOptions,
+        files: tuple[PlannedFile, ...] | None = None,
+    ) -> Planned:
         lab, notices = self._read_lab(), document.notices
         source = PlanSource(document.text, folder)
         if document.draft is None:
             return Planned(None, (*lab.problems, *document.problems), notices, source)
-        listed = list_sources(document.draft.artifacts, folder)
-        planned = planner.plan(document.draft, lab.lab, listed.listings)
+        planned = self._with_files(document.draft, lab.lab, folder, files)
         found = [each for each in planned.problems if not (lab.problems and each.field.startswith("environments"))]
-        problems = (*lab.problems, *document.with_found((*listed.problems, *found)))
+        problems = (*lab.problems, *document.with_found(found))
         if planned.plan is None or problems:
             return Planned(None, problems, notices, source)
         chosen = _chosen(planned.plan, options)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kdeploy_gui.app.plans import DeployOptions, Plans
 from kdeploy_gui.errors import LocalError, PlanError
 from kdeploy_gui.model.environment import Lab
-from kdeploy_gui.model.plan import Plan, PlanSource
+from kdeploy_gui.model.plan import Plan, PlannedFile, PlanSource
 from kdeploy_gui.model.run import RunState, fold
 from kdeploy_gui.model.stage import Status
 from kdeploy_gui.ports import EventLog
@@ -22,8 +22,15 @@ class Replanned:
     source: PlanSource
 
 
-def replanned(plans: Plans, history: EventLog, run: int, environments: Sequence[str] = ()) -> Replanned:
-    """Plan a run again, restricted to the named environments or to those that ended without completing.
+def replanned(
+    plans: Plans,
+    history: EventLog,
+    run: int,
+    environments: Sequence[str] = (),
+    files: tuple[PlannedFile, ...] | None = None,
+) -> Replanned:
+    """Plan a run again, restricted to the named environments or to those that ended without completing, with `files`
+    in the place of today's where they are given.
 
     Raises LocalError E-RUN-UNKNOWN, E-RETRY-NO-PLAN, E-RETRY-NOTHING, and PlanError E-RETRY-PLAN with all problems.
     """
@@ -37,10 +44,31 @@ def replanned(plans: Plans, history: EventLog, run: int, environments: Sequence[
     if not names:
         so_far = "" if state.outcome else " so far"
         raise LocalError("E-RETRY-NOTHING", f"nothing failed in run {run}{so_far}", run=str(run))
+    return _planned(plans, history, run, DeployOptions(names, state.priority), files)
+
+
+def planned_as_run(
+    plans: Plans, history: EventLog, run: int, options: DeployOptions, files: tuple[PlannedFile, ...]
+) -> Replanned:
+    """A run again with the files it deployed, for all its environments unless the options name some.
+
+    Raises LocalError E-RUN-UNKNOWN, E-RETRY-NO-PLAN, and PlanError E-RETRY-PLAN with all problems.
+    """
+    names = options.environments or tuple(fold(history.events(run)).environments)
+    return _planned(plans, history, run, replace(options, environments=names), files)
+
+
+def _planned(
+    plans: Plans, history: EventLog, run: int, options: DeployOptions, files: tuple[PlannedFile, ...] | None
+) -> Replanned:
     source = history.source(run)
     if source is None:
         raise LocalError("E-RETRY-NO-PLAN", f"the plan of run {run} was not stored with it", run=str(run))
-    planned = plans.check_source(source, DeployOptions(names, state.priority), f"plan of run {run}")
+    name = f"plan of run {run}"
+    if files is None:
+        planned = plans.check_source(source, options, name)
+    else:
+        planned = plans.check_again(source, files, options, name)
     if planned.plan is None:
         raise PlanError("E-RETRY-PLAN", "\n".join(map(str, planned.problems)), run=str(run))
     return Replanned(planned.plan, source)

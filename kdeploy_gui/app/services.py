@@ -13,12 +13,14 @@ from functools import partial
 from pathlib import Path
 
 from kdeploy_gui import defaults
+from kdeploy_gui.app.artifacts import Artifacts
 from kdeploy_gui.app.drafts import Drafts
 from kdeploy_gui.app.home import Home
 from kdeploy_gui.app.inventory import Inventory
-from kdeploy_gui.app.plans import Plans
-from kdeploy_gui.app.retrying import replanned, takes_back
-from kdeploy_gui.artifacts.content import LocalContent
+from kdeploy_gui.app.plans import DeployOptions, Plans
+from kdeploy_gui.app.retrying import Replanned, planned_as_run, replanned, takes_back
+from kdeploy_gui.artifacts.store import ArtifactStore
+from kdeploy_gui.artifacts.stored_content import StoredContent
 from kdeploy_gui.clock import SystemClock
 from kdeploy_gui.credentials import Credentials
 from kdeploy_gui.documents.lab_file import read_lab
@@ -74,7 +76,8 @@ class Services:
         self.remedies: Remedies = bundled() if lab_file == home.lab_file else bundled().for_lab(lab_file)
         self._history = history
         self._engine = engine
-        content = LocalContent()
+        store = ArtifactStore(home.data / "artifacts")
+        content = StoredContent(store)
         self._connector = SshConnector(
             content,
             Credentials(),
@@ -85,6 +88,7 @@ class Services:
         self._ports = Ports(
             connector=self._connector,
             content=content,
+            kept=store,
             log=history.log,
             control=history.control,
             readiness=history.readiness,
@@ -96,7 +100,8 @@ class Services:
         )
         self._orchestrator = Orchestrator(self._ports)
         self.inventory = Inventory(lab_file, self._ports, engine)
-        self.plans = Plans(self.instruments, self.inventory.read)
+        self.plans = Plans(self.instruments, self.inventory.read, store)
+        self.artifacts = Artifacts(store, history.log, self.plans)
         self.drafts = Drafts(home.data / "drafts")
 
     @property
@@ -133,12 +138,15 @@ class Services:
         """What a run was planned from; None for runs of older programs. Raises LocalError."""
         return self.history.source(run)
 
-    def retry(self, run: int, environments: Sequence[str] = ()) -> int:
+    def retry(self, run: int, environments: Sequence[str] = (), *, same_files: bool = False) -> int:
         """Plan a run again for the environments that did not complete, or for these, and start it as a new run.
 
-        Raises LocalError E-RUN-UNKNOWN, E-RETRY-NO-PLAN, E-RETRY-NOTHING, and PlanError E-RETRY-PLAN with all problems.
+        With `same_files` it deploys the bytes that the run deployed, else today's files. Raises LocalError
+        E-RUN-UNKNOWN, E-RETRY-NO-PLAN, E-RETRY-NOTHING, PlanError E-RETRY-PLAN with all problems, and with `same_files`
+        what `Artifacts.files_of` raises.
         """
-        planned = replanned(self.plans, self.history, run, environments)
+        files = self.artifacts.files_of(run) if same_files else None
+        planned = replanned(self.plans, self.history, run, environments, files)
         return self.submit(planned.plan, planned.source)
 
     def rollback(self, run: int, environments: Sequence[str] = ()) -> int:
@@ -147,6 +155,14 @@ class Services:
         Raises LocalError E-RUN-UNKNOWN, E-ROLLBACK-RUNS, E-RETRY-NOTHING, and PlanError E-LAB-UNKNOWN.
         """
         return self.submit(takes_back(self.inventory.read().lab, self.history, run, environments))
+
+    def plan_as_run(self, run: int, options: DeployOptions | None = None) -> Replanned:
+        """A plan that deploys exactly the bytes that a run deployed, whatever has become of their sources.
+
+        Raises what `retry` with `same_files` raises.
+        """
+        files = self.artifacts.files_of(run)
+        return planned_as_run(self.plans, self.history, run, options or DeployOptions(), files)
 
     def preview(self, plan: Plan, environment: Environment) -> Future[EnvironmentPreview]:
         """What a run would do to one environment; changes nothing. Cancelling the future ends it."""

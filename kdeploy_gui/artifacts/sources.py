@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kdeploy_gui.model.plan import Artifact, ListedFile, Listing, SourceFile
 from kdeploy_gui.model.problem import Problem, did_you_mean
+from kdeploy_gui.model.stored import PREFIX
 from kdeploy_gui.model.visible import is_visible, visible
 
 REPORTED = 10
@@ -36,11 +37,14 @@ class SourceError(Exception):
 
 
 def list_sources(artifacts: Sequence[Artifact], folder: Path) -> Listed:
-    """Expand every source relative to `folder` (the plan's). Blocks. Artifacts without a source are passed over."""
+    """Expand every source relative to `folder` (the plan's). Blocks.
+
+    Stored artifacts and those without a source are passed over.
+    """
     listings: dict[int, Listing] = {}
     problems: list[Problem] = []
     for index, artifact in enumerate(artifacts):
-        if not artifact.source:
+        if not artifact.source or artifact.source.startswith(PREFIX):
             continue
         listing, mistakes = _listing(artifact.source, folder)
         if mistakes:

@@ -21,12 +21,13 @@ from kdeploy_gui.model.stage import Outcome
 from kdeploy_gui.model.visible import visible
 
 if TYPE_CHECKING:
-    from kdeploy_gui.app import DeployOptions, Planned, Services
+    from kdeploy_gui.app import DeployOptions, Planned, Replanned, Services
     from kdeploy_gui.model.plan import Plan, PlanSource
 
 
 @click.command()
-@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path), required=False)
+@click.option("--as-run", type=click.IntRange(min=1), metavar="RUN", help="No PLAN: deploy the very bytes of this run.")
 @click.option("--env", "environments", multiple=True, metavar="NAME", help="Only this environment; may be repeated.")
 @click.option("--priority", type=click.IntRange(-100, 100), help="Higher goes first.")
 @click.option("--max-parallel", type=click.IntRange(min=1), help="Environments at once.")
@@ -34,16 +35,28 @@ if TYPE_CHECKING:
 @click.option("--detach", is_flag=True, help="Go on in the background; print the run number.")
 @click.option(FLAG, "in_background", is_flag=True, hidden=True)
 @command_options(on_interrupt=EXIT_CANCELLED)
-def deploy(output: Output, /, plan_file: Path, detach: bool, in_background: bool, **options: object) -> int:
+def deploy(
+    output: Output, /, plan_file: Path | None, as_run: int | None, detach: bool, in_background: bool, **options: object
+) -> int:
     """Deploy a plan and show it until it ends.
+
+    `--as-run RUN` deploys what that run deployed, from the artifact store, to its environments or those named: the
+    same bytes, whatever has become of the files they came from.
 
     Ctrl-C cancels cleanly, a second one within 2 s leaves at once. Exit status 0: every environment is completed and
     READY; 1: some failed; 2: mistakes in the plan or lab file, nothing ran; 5: cancelled.
     """
+    if (plan_file is None) == (as_run is None):
+        raise click.UsageError("name a PLAN, or a run with --as-run")
     if detach:
-        return start_detached(output, _arguments(output, plan_file, options))
+        what = ["--", str(plan_file)] if plan_file else [f"--as-run={as_run}"]
+        return start_detached(output, [*_arguments(output, options), *what])
     with services(output) as opened:
-        planned = _checked(output, opened, plan_file, _options(options))
+        planned: Planned | Replanned
+        if plan_file:
+            planned = _checked(output, opened, plan_file, _options(options))
+        else:
+            planned = opened.plan_as_run(as_run or 0, _options(options))
         if planned.plan is None:
             return EXIT_PLAN
         unlock(output, opened, planned.plan.environments)
@@ -60,7 +73,7 @@ def _options(given: dict[str, object]) -> DeployOptions:
     return DeployOptions(rollback=rollback, **given)  # type: ignore[arg-type]
 
 
-def _arguments(output: Output, plan_file: Path, given: dict[str, object]) -> list[str]:
+def _arguments(output: Output, given: dict[str, object]) -> list[str]:
     words = ["--json"] if output.json else []
     words += ["--lab", str(output.lab)] if output.lab else []
     words += ["-v"] if output.verbose else []
@@ -70,7 +83,7 @@ def _arguments(output: Output, plan_file: Path, given: dict[str, object]) -> lis
     for flag in ("priority", "max_parallel"):
         words += [f"--{flag.replace('_', '-')}={given[flag]}"] if given[flag] is not None else []
     words += ["--no-rollback"] if given["no_rollback"] else []
-    return [*words, "--", str(plan_file)]
+    return words
 
 
 def _checked(output: Output, opened: Services, plan_file: Path, options: DeployOptions) -> Planned:
@@ -120,17 +133,19 @@ def show_end(output: Output, state: RunState) -> None:
 @click.command()
 @click.argument("run", type=click.IntRange(min=1))
 @click.option("--env", "environments", multiple=True, metavar="NAME", help="This environment; may be repeated.")
+@click.option("--same-files", is_flag=True, help="The bytes that the run deployed, from the store; else today's files.")
 @command_options(on_interrupt=EXIT_CANCELLED)
-def retry(output: Output, /, run: int, environments: tuple[str, ...]) -> int:
+def retry(output: Output, /, run: int, environments: tuple[str, ...], same_files: bool) -> int:
     """Deploy the plan of a run again, as a new run, where it did not complete or to the environments named.
 
-    The plan is the one stored with the run, made again from today's files and lab. Exit status as of `deploy`.
+    The plan is the one stored with the run, made again from today's files and lab. With --same-files the
+    files are those that the run deployed. Exit status as of `deploy`.
     """
     with services(output) as opened:
         names = environments or tuple(fold(events_of(opened, run)).environments)
         lab = opened.inventory.read().lab
         unlock(output, opened, [each for each in lab.environments if each.name in names])
-        return exit_status(_show_run(output, opened, lambda: opened.retry(run, environments)))
+        return exit_status(_show_run(output, opened, lambda: opened.retry(run, environments, same_files=same_files)))
 
 
 @click.command()

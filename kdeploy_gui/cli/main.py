@@ -14,6 +14,10 @@ COMMANDS = {
     "env": ("kdeploy_gui.cli.environments:env", "Environments of the lab: list, show, add, remove, check, trust."),
     "plan": ("kdeploy_gui.cli.plans:plan", "Plans: check, show what a deployment would do."),
     "deploy": ("kdeploy_gui.cli.deploy:deploy", "Deploy a plan."),
+    "artifact": (
+        "kdeploy_gui.cli.artifacts:artifact",
+        "The artifact store: add, list, versions, verify, prune, of, pack, unpack.",
+    ),
     "cancel": ("kdeploy_gui.cli.deploy:cancel", "Cancel a run and wait for its end."),
     "retry": ("kdeploy_gui.cli.deploy:retry", "Deploy again where a run did not complete."),
     "rollback": ("kdeploy_gui.cli.deploy:rollback", "Put back the version that a run replaced."),

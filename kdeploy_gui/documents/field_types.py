@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator
 
 from kdeploy_gui.model.problem import did_you_mean
+from kdeploy_gui.model.stored import PREFIX, VersionRef
 from kdeploy_gui.model.version import VersionRange
 from kdeploy_gui.model.visible import is_visible, visible
 
@@ -154,10 +155,13 @@ def owner(value: str) -> str:
 
 
 def source(value: str) -> str:
-    """A file, glob or folder on the workstation."""
+    """A file, glob or folder on the workstation, or a stored artifact."""
     text(value)
-    if value.startswith("store:"):
-        raise ValueError(f"names a stored artifact, {shown(value)}; this version cannot do that yet: name a local file")
+    if value.startswith(PREFIX):
+        try:
+            VersionRef.parse(value.removeprefix(PREFIX))
+        except ValueError as error:
+            raise ValueError(f"names no stored artifact, {shown(value)}: after {PREFIX} {error}") from error
     return value
 
 

@@ -12,6 +12,7 @@ from kdeploy_gui.documents.tables import check
 from kdeploy_gui.documents.toml_source import Document, load
 from kdeploy_gui.model.plan import (
     Artifact,
+    ArtifactType,
     Backoff,
     Dependency,
     Instrumentation,
@@ -20,6 +21,7 @@ from kdeploy_gui.model.plan import (
     Validation,
 )
 from kdeploy_gui.model.problem import Problem, did_you_mean
+from kdeploy_gui.model.stored import PREFIX
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ports import Instruments
 
@@ -81,6 +83,7 @@ def plan_of(document: Document | Problem, instruments: Instruments, path: str) -
 def _second_look(table: PlanTable) -> Iterator[Problem]:
     """Mistakes that no single field shows."""
     for index, artifact in enumerate(table.artifacts):
+        yield from _left_out(artifact, f"artifacts[{index}]")
         yield from _mode_problems(artifact, f"artifacts[{index}].mode")
     yield from _dependency_problems(table.dependencies)
     yield from _pattern_problems(table.environments)
@@ -98,7 +101,19 @@ def _not_there(path: Path) -> Problem:
     return Problem(f"no such file{did_you_mean(path.name, siblings)}", file=str(path))
 
 
+def _left_out(artifact: ArtifactTable, where: str) -> Iterator[Problem]:
+    """Keys that only a stored artifact may leave out; one that is wrong counts as written by its own problem."""
+    stored = artifact.source.startswith(PREFIX)
+    for name in ("type", "mode"):
+        if getattr(artifact, name) is None and not stored:
+            yield Problem(f"{name} is missing", f"{where}.{name}")
+    if stored and artifact.sensitive and artifact.mode is None:
+        yield Problem('mode is missing: sensitive = true needs one such as "0600"', f"{where}.mode")
+
+
 def _mode_problems(artifact: ArtifactTable, field_name: str) -> Iterator[Problem]:
+    if artifact.mode is None:
+        return
     written = f'"{artifact.mode:04o}"'
     if artifact.mode & 0o7000 and not artifact.allow_setuid:
         yield Problem(f"mode {written} sets setuid, setgid or sticky; that needs allow_setuid = true", field_name)
@@ -175,11 +190,12 @@ def _draft(table: PlanTable, instrumentation: Instrumentation) -> PlanDraft:
 
 
 def _artifact(table: ArtifactTable) -> Artifact:
+    stored = table.source.startswith(PREFIX)
     return Artifact(
         source=table.source,
-        type=table.type,
+        type=table.type if stored else table.type or ArtifactType.DATA,
         target=table.target,
-        mode=table.mode,
+        mode=table.mode if stored else table.mode or 0,
         owner=table.owner,
         sensitive=table.sensitive,
         allow_setuid=table.allow_setuid,

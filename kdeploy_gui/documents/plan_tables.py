@@ -53,12 +53,12 @@ class PolicyTable(Table):
 class ArtifactTable(Table):
     """`[[artifacts]]`."""
 
-    mandatory: ClassVar[tuple[str, ...]] = ("source", "type", "target", "mode")
+    mandatory: ClassVar[tuple[str, ...]] = ("source", "target")
 
     source: Source = ""
-    type: Annotated[ArtifactType, BeforeValidator(one_of(ArtifactType))] = ArtifactType.DATA
+    type: Annotated[ArtifactType, BeforeValidator(one_of(ArtifactType))] | None = None
     target: Target = ""
-    mode: Mode = 0
+    mode: Mode | None = None
     owner: Owner = ""
     sensitive: bool = False
     allow_setuid: bool = False

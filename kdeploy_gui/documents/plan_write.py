@@ -191,9 +191,9 @@ def _policy(policy: Policy) -> Raw:
 def _artifact(artifact: Artifact) -> Raw:
     return {
         "source": artifact.source,
-        "type": artifact.type.value,
+        "type": artifact.type.value if artifact.type else None,
         "target": artifact.target,
-        "mode": f"{artifact.mode:04o}",
+        "mode": None if artifact.mode is None else f"{artifact.mode:04o}",
         "owner": artifact.owner or None,
         "sensitive": artifact.sensitive,
         "allow_setuid": artifact.allow_setuid,

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from kdeploy_gui.model.files import ManifestEntry, Placement
 from kdeploy_gui.model.plan import Plan, PlannedFile, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.requirement import Arrival, Requirement
+from kdeploy_gui.model.stored import KeptFile, RunFiles
 from kdeploy_gui.ports import (
     Clock,
     Connector,
@@ -25,6 +27,7 @@ from kdeploy_gui.ports import (
     EnvironmentLocks,
     EventLog,
     Instruments,
+    KeptFiles,
     OutputStore,
     ReadinessLog,
     Remedies,
@@ -41,6 +44,7 @@ class Ports:
 
     connector: Connector
     content: Content
+    kept: KeptFiles
     log: EventLog
     control: RunControl
     readiness: ReadinessLog
@@ -92,6 +96,43 @@ def facts_query(plan: Plan, requirements: Mapping[str, Requirement]) -> FactsQue
     return replace(query, tools=(*named, *limits.tools, *query.tools), paths=tuple(limits.disk))
 
 
+class Keeping:
+    """The files of one run on their way into the store: brought there once, however many environments wait for it."""
+
+    def __init__(self, kept: KeptFiles, run: int, plan: Plan) -> None:
+        self._kept = kept
+        self._run = run
+        self._plan = plan
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stop = threading.Event()
+
+    async def done(self, hashes: Mapping[str, str], now: datetime) -> None:
+        """Return when all is stored; raises what `KeptFiles.keep` raises. After a failure the next one tries again."""
+        if not self._plan.files:
+            return
+        files = RunFiles(self._run, self._plan.name, now, tuple(_kept(each, hashes) for each in self._plan.files))
+        await _once(self._tasks, "", partial(self._kept.keep, files, self._stop.is_set))
+
+    def close(self) -> None:
+        """Stop storing: nobody waits for the rest."""
+        self._stop.set()
+
+
+def _kept(file: PlannedFile, hashes: Mapping[str, str]) -> KeptFile:
+    return KeptFile(
+        target=file.target,
+        sha256=hashes[file.source.path],
+        mode=file.mode,
+        size=file.source.size,
+        type=file.type,
+        owner=file.owner,
+        sensitive=file.sensitive,
+        artifact=file.artifact,
+        source=file.source.path,
+        relative=file.source.relative,
+    )
+
+
 def manifest_entry(file: PlannedFile, facts: Facts, sha256: str) -> ManifestEntry:
     """A planned file as it shall stand on the machine with these facts."""
     return ManifestEntry(facts.expand(file.target), sha256, file.mode, file.owner, file.source.size)
@@ -111,6 +152,7 @@ class Context:
     environment: Environment
     ports: Ports
     digests: Digests
+    keeping: Keeping
     emit: Callable[[Body], None]
     hashes: dict[str, str] = field(default_factory=dict)
     requirements: dict[str, Requirement] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from functools import partial
 
 from kdeploy_gui import defaults
 from kdeploy_gui.engine import scheduler
-from kdeploy_gui.engine.context import Context, Digests, Ports
+from kdeploy_gui.engine.context import Context, Digests, Keeping, Ports
 from kdeploy_gui.engine.feed import Feed
 from kdeploy_gui.engine.pipeline import Pipeline
 from kdeploy_gui.engine.scheduler import Ticket
@@ -36,6 +36,7 @@ class _Run:
     plan: Plan
     digests: Digests
     verdict: Verdict
+    keeping: Keeping
     state: RunState = field(default_factory=RunState)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
@@ -79,7 +80,8 @@ class Orchestrator:
     async def _submit(self, plan: Plan, source: PlanSource | None) -> int:
         names = tuple(each.name for each in plan.environments)
         number = await asyncio.to_thread(self._ports.log.begin, plan.name, names, source)
-        run = _Run(number, plan, Digests(self._ports.content), Verdict(len(plan.environments)))
+        digests, keeping = Digests(self._ports.content), Keeping(self._ports.kept, number, plan)
+        run = _Run(number, plan, digests, Verdict(len(names)), keeping)
         self._runs[number] = run
         unsubscribe = self.feed.subscribe(partial(_fold, run))
         self.feed.publish(number, RunSubmitted(plan.name, names, plan.policy.priority))
@@ -143,6 +145,7 @@ class Orchestrator:
         finally:
             watcher.cancel()
             run.digests.close()
+            run.keeping.close()
             await self._finish(run)
 
     async def _finish(self, run: _Run) -> None:
@@ -181,6 +184,7 @@ class Orchestrator:
             environment=environment,
             ports=self._ports,
             digests=run.digests,
+            keeping=run.keeping,
             emit=lambda body: pipeline.emit(body),
         )
         pipeline = Pipeline(context, publish, self.feed.durable, run.verdict)

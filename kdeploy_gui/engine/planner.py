@@ -8,7 +8,17 @@ from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 
 from kdeploy_gui.model.environment import Environment, Lab
-from kdeploy_gui.model.plan import Artifact, Instrumentation, ListedFile, Listing, Plan, PlanDraft, PlannedFile, Want
+from kdeploy_gui.model.plan import (
+    Artifact,
+    ArtifactType,
+    Instrumentation,
+    ListedFile,
+    Listing,
+    Plan,
+    PlanDraft,
+    PlannedFile,
+    Want,
+)
 from kdeploy_gui.model.problem import Problem, did_you_mean
 
 PATH_LIMIT = 4095
@@ -55,16 +65,29 @@ def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing]) -> Planned
         return Planned(None, tuple(problems))
     order = _order(edges, len(draft.artifacts))
     files = (each for index in order for each in _own_order(draft.artifacts[index], placed.get(index, ())))
-    return Planned(
-        Plan(
-            name=draft.name,
-            environments=lab.select(draft.environments),
-            files=tuple(files),
-            dependencies=draft.dependencies,
-            instrumentation=draft.instrumentation,
-            validation=draft.validation,
-            policy=draft.policy,
-        )
+    return Planned(_plan(draft, lab, tuple(files)))
+
+
+def plan_files(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...]) -> Planned:
+    """The plan of a draft with these files, in this order, in the place of its artifacts."""
+    problems = (*_environment_problems(draft.environments, lab), *_conflicts(draft.instrumentation))
+    return Planned(None, problems) if problems else Planned(_plan(draft, lab, files))
+
+
+def dependencies(artifacts: Sequence[Artifact], listings: Mapping[int, Listing]) -> Graph:
+    """Which artifacts, by index, must come before each one."""
+    return _edges(artifacts, listings)[0]
+
+
+def _plan(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...]) -> Plan:
+    return Plan(
+        name=draft.name,
+        environments=lab.select(draft.environments),
+        files=files,
+        dependencies=draft.dependencies,
+        instrumentation=draft.instrumentation,
+        validation=draft.validation,
+        policy=draft.policy,
     )
 
 
@@ -115,8 +138,8 @@ def _place(artifact: Artifact, listing: Listing) -> tuple[PlannedFile, ...]:
         PlannedFile(
             source=each.source,
             target=_target(artifact, each),
-            type=artifact.type,
-            mode=artifact.mode,
+            type=each.type or artifact.type or ArtifactType.DATA,
+            mode=(artifact.mode or 0) if each.mode is None else each.mode,
             owner=artifact.owner,
             sensitive=artifact.sensitive,
             artifact=artifact.source,

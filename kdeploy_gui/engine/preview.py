@@ -12,7 +12,7 @@ from kdeploy_gui.engine.gate import about_files, refusals, refused_by
 from kdeploy_gui.engine.pipeline import failure_of
 from kdeploy_gui.engine.preview_texts import Sources, Wanted, compare
 from kdeploy_gui.engine.stages import dependencies, deploy, instrument
-from kdeploy_gui.errors import ArtifactError, KdeployError, NetworkError, ReadinessError, TargetError
+from kdeploy_gui.errors import ArtifactError, KdeployError, LocalError, NetworkError, ReadinessError, TargetError
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import InstrumentState
 from kdeploy_gui.model.facts import Facts
@@ -107,7 +107,7 @@ class _Look:
             try:
                 needs[file.source.path] = await self._sources.digests.requirement(file)
                 hashes[file.source.path] = await self._sources.digests.of(file.source)
-            except ArtifactError as error:
+            except (ArtifactError, LocalError) as error:
                 self._refuse(error)
         return hashes, needs
 

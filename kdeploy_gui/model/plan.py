@@ -60,12 +60,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """One `[[artifacts]]` table: local files (`source`: file, glob or folder) and where they go."""
+    """One `[[artifacts]]` table: files (`source`: file, glob, folder or `store:NAME@VERSION`) and where they go.
+
+    Without `type` or `mode` those apply that a stored artifact has itself; local files always have them here.
+    """
 
     source: str
-    type: ArtifactType
+    type: ArtifactType | None
     target: str
-    mode: int
+    mode: int | None
     owner: str = ""
     sensitive: bool = False
     allow_setuid: bool = False
@@ -144,10 +147,15 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A local file and its `name` below a folder target: flat, or with the folders it keeps."""
+    """A local file and its `name` below a folder target: flat, or with the folders it keeps.
+
+    `type` and `mode` go before those of the artifact it belongs to.
+    """
 
     source: SourceFile
     name: str
+    type: ArtifactType | None = None
+    mode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kdeploy_gui.documents.plan_file import PlanFile, read_plan
+from kdeploy_gui.documents.plan_write import write_plan
 from kdeploy_gui.instruments.catalogue import Catalogue
 from kdeploy_gui.model.plan import (
     Artifact,
@@ -221,7 +222,7 @@ BAD_ARTIFACTS = [
         "type must be one of script, binary, config, data, not \"scrip\" - did you mean 'script'?",
     ),
     ('source = ""', "source", "source must not be empty"),
-    ('source = "store:suite@1"', "source", 'source names a stored artifact, "store:suite@1"; this version cannot'),
+    ('source = "store:suite@"', "source", 'source names no stored artifact, "store:suite@": after store: write NAME'),
     ('target = "opt/a"', "target", 'target must be absolute ("/opt/x") or under the home folder ("~/x"), not "opt/a"'),
     ('target = "/opt/../a"', "target", 'target must not contain ".." as a part of the path: "/opt/../a"'),
     ('owner = "0:0"', "owner", 'owner must be "user" or "user:group" by name, not "0:0"'),
@@ -251,6 +252,23 @@ def test_missing_key_is_told_at_its_table(tmp_path: Path, key: str) -> None:
     kept = [line for line in ARTIFACT.splitlines() if not line.startswith(key)]
     problem = only_problem(tmp_path, SMALL + "\n".join(kept))
     assert (problem.message, problem.field, problem.line) == (f"{key} is missing", f"artifacts[0].{key}", 3)
+
+
+def test_a_stored_artifact_may_leave_out_its_type_and_mode(tmp_path: Path) -> None:
+    stored = '[[artifacts]]\nsource = "store:suite@1.2"\ntarget = "/opt/suite/"\n'
+    plan = read(tmp_path, SMALL + stored)
+    assert plan.problems == ()
+    assert plan.draft is not None
+    artifact = plan.draft.artifacts[0]
+    assert (artifact.source, artifact.type, artifact.mode) == ("store:suite@1.2", None, None)
+    assert write_plan(plan.draft, "", Catalogue()).endswith(stored)
+    secret = only_problem(tmp_path, SMALL + stored + "sensitive = true\n")
+    assert (secret.field, secret.message) == (
+        "artifacts[0].mode",
+        'mode is missing: sensitive = true needs one such as "0600"',
+    )
+    wrong = only_problem(tmp_path, SMALL + stored + 'mode = "rwx"\n')
+    assert wrong.field == "artifacts[0].mode"
 
 
 def test_message_reads_as_one_line(tmp_path: Path) -> None:

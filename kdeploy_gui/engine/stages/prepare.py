@@ -1,4 +1,4 @@
-"""Artifact preparation: every source is read once and its content pinned by SHA-256."""
+"""Artifact preparation: every source is read once, its content pinned by SHA-256 and kept in the store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from kdeploy_gui.engine.context import Context
 
 
 async def run(context: Context) -> None:
-    """Hash the plan's sources and learn what they need. Raises ArtifactError for one that is gone or unreadable."""
+    """Hash and store the plan's sources, and learn what they need.
+
+    Raises ArtifactError for one that is gone, unreadable or changing, LocalError where the store cannot take them.
+    """
     files = context.plan.files
     step = max(1, len(files) // 20)
     for number, file in enumerate(files, 1):
@@ -14,3 +17,4 @@ async def run(context: Context) -> None:
         context.requirements[file.source.path] = await context.digests.requirement(file)
         if number % step == 0 or number == len(files):
             context.progress(number, len(files), "files")
+    await context.keeping.done(context.hashes, context.ports.clock.now())

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QSplitt
 from kdeploy_gui.model.figures import size
 from kdeploy_gui.model.plan import Artifact, ArtifactType, PlanDraft
 from kdeploy_gui.model.problem import Problem
+from kdeploy_gui.model.stored import PREFIX
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
@@ -29,7 +30,13 @@ _INDEX = re.compile(r"artifacts\[(\d+)\]\.?(\w*)")
 _CONFIG = {".conf", ".cfg", ".ini", ".toml", ".yaml", ".yml", ".json"}
 
 
+def _mode(item: Artifact) -> str:
+    return "" if item.mode is None else f"{item.mode:04o}"
+
+
 def _put_mode(item: Artifact, text: str) -> Artifact:
+    if not text.strip() and item.source.startswith(PREFIX):
+        return replace(item, mode=None)
     if not _MODE.fullmatch(text):
         raise ValueError(f"'{text}' is no mode: four octal digits such as 0755")
     return replace(item, mode=int(text, 8))
@@ -50,13 +57,13 @@ COLUMNS = (
     Column(
         "Type",
         "type",
-        lambda each: each.type.value,
+        lambda each: each.type.value if each.type else "",
         lambda each, text: replace(each, type=ArtifactType(text)),
         tuple(each.value for each in ArtifactType),
         width=80,
     ),
     Column("Target", "target", lambda each: each.target, _put_target, mono=True),
-    Column("Mode", "mode", lambda each: f"{each.mode:04o}", _put_mode, width=64, mono=True),
+    Column("Mode", "mode", _mode, _put_mode, width=64, mono=True),
     Column("Owner", "owner", lambda each: each.owner, lambda each, text: replace(each, owner=text), width=96),
     Column(
         "Sensitive",

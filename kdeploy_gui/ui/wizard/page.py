@@ -16,6 +16,7 @@ from kdeploy_gui.errors import PlanError
 from kdeploy_gui.model.draft import Draft
 from kdeploy_gui.model.plan import PlanDraft, PlanSource
 from kdeploy_gui.model.problem import Problem
+from kdeploy_gui.model.stored import PREFIX
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.strips import Strip
@@ -343,6 +344,8 @@ def rebased(draft: Draft, folder: Path) -> PlanDraft:
         return draft.draft
 
     def moved(source: str) -> str:
+        if source.startswith(PREFIX):
+            return source
         whole = draft.folder / source
         return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else str(whole)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from PySide6.QtTest import QTest
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from kdeploy_gui.model.draft import Draft
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.plan import (
     Artifact,
@@ -30,7 +32,9 @@ from kdeploy_gui.ui.wizard.artifacts import ArtifactsStep, guessed
 from kdeploy_gui.ui.wizard.dependencies import DependenciesStep
 from kdeploy_gui.ui.wizard.environments import EnvironmentsStep, patterns
 from kdeploy_gui.ui.wizard.instrumentation import InstrumentationStep
+from kdeploy_gui.ui.wizard.page import rebased
 from kdeploy_gui.ui.wizard.validation import ValidationStep, bytes_of, seconds_of, span_of, text_of
+from tests.strategies import START
 
 DRAFT = PlanDraft(
     name="net-smoke",
@@ -124,7 +128,7 @@ def test_a_file_is_guessed_by_its_content(tmp_path: Path) -> None:
 
     found = [guessed(tmp_path / name, tmp_path, "/opt/") for name in ("run", "tool", "suite.conf", "corpus")]
 
-    assert [(each.source, each.type.value, each.mode) for each in found] == [
+    assert [(each.source, each.type, each.mode) for each in found] == [
         ("run", "script", 0o755),
         ("tool", "binary", 0o755),
         ("suite.conf", "config", 0o644),
@@ -164,6 +168,21 @@ def test_what_cannot_be_is_refused_and_the_old_value_stays(session: Session, qtb
     assert "octal" in said[0]
     assert "starts with /" in said[1]
     assert page.apply(DRAFT).artifacts[0].mode == 0o700
+
+
+def test_a_stored_artifact_may_have_the_mode_it_was_stored_with(session: Session, qtbot: QtBot, tmp_path: Path) -> None:
+    page = ArtifactsStep(session)
+    qtbot.addWidget(page)
+    stored = Artifact(source="store:suite@1", type=None, target="/opt/", mode=0o700, depends_on=("store:lib",))
+    draft = replace(DRAFT, artifacts=(stored, DRAFT.artifacts[0]))
+    page.show_draft(draft)
+    assert page.table.setData(page.table.index(0, 3), "")
+    assert not page.table.setData(page.table.index(1, 3), "")
+    assert [page.table.index(0, column).data() for column in (1, 3)] == ["", ""]
+    assert page.apply(draft).artifacts[0] == replace(stored, mode=None)
+    moved = rebased(Draft(id="a", draft=draft, folder=tmp_path / "old", saved=START), tmp_path)
+    assert moved.artifacts[0] == stored
+    assert moved.artifacts[1].source == "old/scripts/*.sh"
 
 
 def test_a_problem_marks_its_cell(session: Session, qtbot: QtBot) -> None:
