@@ -40,7 +40,7 @@ class Mode(click.ParamType[int]):
 
 @click.group()
 def artifact() -> None:
-    """The artifact store: add, list, versions, verify, prune, of, pack, unpack."""
+    """Artifacts in the store: add, list, versions, verify, prune, of, pack, unpack."""
 
 
 @artifact.command()

@@ -16,7 +16,7 @@ COMMANDS = {
     "deploy": ("kdeploy_gui.cli.deploy:deploy", "Deploy a plan."),
     "artifact": (
         "kdeploy_gui.cli.artifacts:artifact",
-        "The artifact store: add, list, versions, verify, prune, of, pack, unpack.",
+        "Artifacts: add, list, versions, verify, prune, of, pack, unpack.",
     ),
     "cancel": ("kdeploy_gui.cli.deploy:cancel", "Cancel a run and wait for its end."),
     "retry": ("kdeploy_gui.cli.deploy:retry", "Deploy again where a run did not complete."),

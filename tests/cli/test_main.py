@@ -30,7 +30,7 @@ def test_help_lists_every_command_with_the_words_of_its_own_help() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_the_common_options(name: str) -> None:
-    inner = {"env": "list", "plan": "check"}.get(name)
+    inner = {"env": "list", "plan": "check", "artifact": "list"}.get(name)
     said = kdeploy(*filter(None, [name, inner]), "--help")
     assert said.status == 0
     assert all(option in said.stdout for option in ("--json", "--lab FILE", "--quiet", "-v, --verbose"))
