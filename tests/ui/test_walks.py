@@ -215,7 +215,7 @@ def test_by_keyboard_alone(program: Program, qtbot: QtBot, tmp_path: Path) -> No
     report = tmp_path / "report.html"
     keys.write(str(report))
     keys.press(Qt.Key.Key_Return)
-    qtbot.waitUntil(report.exists, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: report.exists() and "</html>" in report.read_text(), timeout=PATIENCE)
     assert "board-4-reflashed" in report.read_text()
 
     keys.press(Qt.Key.Key_3, CTRL)
@@ -268,7 +268,7 @@ def test_by_mouse(program: Program, qtbot: QtBot, tmp_path: Path) -> None:
     assert name is not None
     name.setText(str(report))
     click(next(each for text, each in buttons(asked).items() if "Save" in text.replace("&", "")))
-    qtbot.waitUntil(report.exists, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: report.exists() and "</html>" in report.read_text(), timeout=PATIENCE)
 
     click(window.top.add("history", "History"))
     rows = window.history.view.model()
