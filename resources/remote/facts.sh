@@ -7,19 +7,38 @@ export LC_ALL
 
 say() { printf '%s\t%s\n' "$1" "$2"; }
 
-line_of() { { IFS= read -r line < "$1"; } 2>/dev/null && printf '%s' "$line"; }
+# tell KEY FILE: its first line. Without a subshell, as all that can be: on a slow board each costs milliseconds.
+tell() {
+    { IFS= read -r line < "$2"; } 2>/dev/null || line=
+    say "$1" "$line"
+}
 
 say clock "$(date +%s)"
-say kernel_release "$(uname -r)"
-say kernel_build "$(uname -v)"
+if [ -r /proc/sys/kernel/osrelease ] && [ -r /proc/sys/kernel/version ]; then
+    tell kernel_release /proc/sys/kernel/osrelease
+    tell kernel_build /proc/sys/kernel/version
+else
+    say kernel_release "$(uname -r)"
+    say kernel_build "$(uname -v)"
+fi
 say machine "$(uname -m)"
-say boot_id "$(line_of /proc/sys/kernel/random/boot_id)"
-say load "$(line_of /proc/loadavg)"
-say uptime "$(line_of /proc/uptime)"
-say uid "$(id -u)"
-say user "$(id -un)"
-say group "$(id -gn)"
-say gid "$(id -g)"
+tell boot_id /proc/sys/kernel/random/boot_id
+tell load /proc/loadavg
+tell uptime /proc/uptime
+
+# `uid=0(root) gid=0(root) groups=...`; without a name its number stands for it.
+who=$(id)
+for key in uid gid; do
+    word=${who#*"$key="}
+    number=${word%%[!0-9]*}
+    name=$number
+    case $word in "$number("*) name=${word#*(} name=${name%%)*} ;; esac
+    say "$key" "$number"
+    case $key in
+        uid) say user "$name" ;;
+        gid) say group "$name" ;;
+    esac
+done
 say home "$HOME"
 say userland "$(printf '%s' $(od -An -v -tx1 -N52 /bin/sh 2>/dev/null || hexdump -v -n 52 -e '1/1 " %02x"' /bin/sh 2>/dev/null))"
 for file in /lib/ld-* /lib/ld64* /lib/ld.so.* /lib32/ld-* /lib64/ld-* /lib64/ld64* /libx32/ld-* /system/bin/linker*; do
@@ -71,7 +90,8 @@ done
 commands=$1
 shift
 while [ "$commands" -gt 0 ]; do
-    say tool "$1	$(command -v -- "$1" 2>/dev/null)"
+    printf 'tool\t%s\t' "$1"
+    command -v -- "$1" 2>/dev/null || echo
     shift
     commands=$((commands - 1))
 done

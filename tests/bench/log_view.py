@@ -91,7 +91,8 @@ class Lag:
 
     def __str__(self) -> str:
         late = [*self.late, 0.0, 0.0]
-        return f"UI late by p50 {median(late):.1f}, p95 {quantiles(late, n=20, method='inclusive')[-1]:.1f}, max {max(late):.1f} ms"
+        worse = quantiles(late, n=20, method="inclusive")[-1]
+        return f"UI late by p50 {median(late):.1f}, p95 {worse:.1f}, max {max(late):.1f} ms"
 
 
 def until(app: QApplication, done: Callable[[], bool], seconds: float = 60.0) -> None:
