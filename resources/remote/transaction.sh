@@ -46,7 +46,9 @@ begin() {
     each_folder create
 }
 
+# Onto the disk: all of the file system that holds a staging folder, or one file or folder alone.
 flush() { sync -f -- "$1/$token" 2>/dev/null || sync; }
+flush_only() { sync -- "$1" 2>/dev/null || sync; }
 
 discard() { rm -rf -- "${1:?}/${token:?}" || left=yes; }
 
@@ -122,7 +124,7 @@ prepare() {
     : > "$control/before"
     batch "$control/fix" remember_attributes && batch "$control/previous" keep_previous || return 1
     each_folder flush
-    : > "$control/committing" && flush "$first"
+    : > "$control/committing" && flush_only "$control/committing"
 }
 
 commit() {
@@ -196,7 +198,7 @@ drop_oldest() {
 
 # The set is in place: keep what it replaced, or give up what it was restored from.
 settle() {
-    each_folder flush
+    each_folder flush_only
     keep_version || echo "the previous version could not be kept" >&2
     if read -r used 2>/dev/null < "$control/uses"; then rm -rf -- "${used:?}"; fi
     rm -f -- "$control/committing"
