@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 from kdeploy_gui import resources
@@ -24,6 +25,8 @@ NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln
 CLEAN = "The previous version is intact; temporary files were removed."
 UNTOUCHED = "Unchanged by the rollback."
 UNKNOWN = "Not known: it is verified at the next contact."
+STAMP_SETTLES = 4
+"""Seconds after a change from which a file's times tell every further one; FAT keeps times in steps of 2 s."""
 LOCKED = 75
 """Exit status of the scripts when another deployment holds the lock (EX_TEMPFAIL)."""
 STUCK = 76
@@ -82,6 +85,7 @@ class ShellTarget:
         self._shell = shell
         self._content = content
         self._owner = owner
+        self._seen: dict[str, FileState] = {}
 
     async def facts(self, query: FactsQuery) -> Facts:
         """See `Target.facts`. Raises TargetError E-TOOL-MISSING where commands that every deployment needs are gone."""
@@ -102,8 +106,10 @@ class ShellTarget:
         return replace(facts, tools={tool: facts.tools.get(tool, "") for tool in query.tools})
 
     async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:
-        """See `Target.survey`."""
-        listing = "".join(f"{path}\n" for path in paths).encode()
+        """See `Target.survey`. A file that has not changed since this target was asked before is not read again."""
+        known = {path: self._seen[path] for path in paths if path in self._seen and self._seen[path].stamp}
+        stamps = {path: known[path].stamp if path in known else "-" for path in paths}
+        listing = "".join(f"{stamps[path]}\t{path}\n" for path in paths).encode()
         mode = "sweep" if sweep else "look"
         done = await self._shell.run(_script("survey"), (mode, self._owner), _once(listing))
         _refuse_locked(done)
@@ -119,7 +125,7 @@ class ShellTarget:
                 "E-COMMAND", "looking at the files failed", evidence=_evidence("survey", done), title="looking at files"
             )
         try:
-            found = parse_survey(done.text)
+            found = parse_survey(done.text, known)
         except ValueError as nonsense:
             raise TargetError(
                 "E-SHELL",
@@ -134,6 +140,7 @@ class ShellTarget:
                 evidence=_evidence("survey", done),
                 tool="stat with -c",
             )
+        self._seen.update(found)
         return {path: found.get(path, FileState(path, FileKind.MISSING)) for path in paths}
 
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
@@ -267,15 +274,27 @@ def _folder_in(line: str, folders: Sequence[str]) -> str:
     return max(named, key=len, default=next(iter(folders), ""))
 
 
-def parse_survey(text: str) -> dict[str, FileState]:
-    """File states from the output of `survey.sh`. Raises ValueError where a line makes no sense."""
+def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({})) -> dict[str, FileState]:
+    """File states from the output of `survey.sh`, which was given the stamps of `known`.
+
+    Raises ValueError where a line makes no sense.
+    """
     found: dict[str, FileState] = {}
+    clock = 0
     for line in text.split("\n"):
         match line.split("\t"):
             case ["k", kind, path]:
                 found[path] = FileState(path, FileKind(kind))
             case ["s", mode, size, owner, path] if path in found:
                 found[path] = replace(found[path], mode=int(mode, 8), size=int(size), owner=owner)
+            case ["c", seconds]:
+                clock = int(seconds)
+            case ["t", stamp, path] if path in found:
+                changed = max(int(each) for each in stamp.split(".")[1:])
+                settled = changed + STAMP_SETTLES < clock
+                found[path] = replace(found[path], stamp=stamp if settled else "")
+            case ["u", path] if path in found and path in known:
+                found[path] = replace(found[path], sha256=known[path].sha256)
             case _:
                 digest, _, path = line.removeprefix("\\").partition("  ")
                 if line.startswith("\\"):

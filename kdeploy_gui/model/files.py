@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -20,7 +20,10 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """One path on the target as it is. `mode` holds the permission bits; `owner` is `user:group` by name."""
+    """One path on the target as it is. `mode` holds the permission bits; `owner` is `user:group` by name.
+
+    `stamp` is another one after every change of the file; empty where that is not sure.
+    """
 
     path: str
     kind: FileKind
@@ -28,6 +31,7 @@ class FileState:
     mode: int = 0
     owner: str = ""
     size: int = 0
+    stamp: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

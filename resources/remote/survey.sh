@@ -1,5 +1,6 @@
-# What stands at each path read from stdin: `k<TAB>kind<TAB>path`, `s<TAB>mode<TAB>size<TAB>owner<TAB>path` and the
-# lines of sha256sum. With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes.
+# What stands at each path of the lines `stamp<TAB>path` on stdin: `k<TAB>kind<TAB>path`, and of files
+# `s<TAB>mode<TAB>size<TAB>owner<TAB>path`, `t<TAB>stamp<TAB>path` and the lines of sha256sum, or `u<TAB>path` where the
+# stamp is still the one given (`-`: none). Before them `c<TAB>seconds`, this machine's clock. With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes.
 # $2: who sweeps. Of one such owner only one deployment is ever alive, so that an older one of his is an orphan whose
 # connection died unnoticed: it is ended.
 end_orphans() {
@@ -64,14 +65,34 @@ if [ "$1" = sweep ] && find_state_quietly; then
     fi
 fi
 
+newline='
+'
+known=$newline
+
+# Files that bear a known stamp are not read again.
 look() {
     [ $# -gt 0 ] || return 0
-    stat -c 's	%a	%s	%U:%G	%n' -- "$@"
-    sha256sum -- "$@"
+    told=$(stat -c "s$tab%a$tab%s$tab%U:%G$tab%n${newline}t$tab%i.%Y.%Z$tab%n" -- "$@")
+    printf '%s\n' "$told"
+    if [ "$known" != "$newline" ]; then
+        set --
+        while IFS=$tab read -r kind stamp path; do
+            [ "$kind" = t ] || continue
+            case $known in
+                *"$newline$stamp$tab$path$newline"*) printf 'u\t%s\n' "$path" ;;
+                *) set -- "$@" "$path" ;;
+            esac
+        done <<LIST
+$told
+LIST
+        known=$newline
+    fi
+    [ $# -eq 0 ] || sha256sum -- "$@"
 }
 
+printf 'c\t%s\n' "$(date +%s)"
 set --
-while IFS= read -r path; do
+while IFS=$tab read -r stamp path; do
     if [ -L "$path" ]; then
         kind=symlink
     elif [ -f "$path" ]; then
@@ -85,6 +106,7 @@ while IFS= read -r path; do
     fi
     printf 'k\t%s\t%s\n' "$kind" "$path"
     if [ "$kind" = file ]; then
+        [ "$stamp" = - ] || known=$known$stamp$tab$path$newline
         set -- "$@" "$path"
         if [ $# -ge 200 ]; then
             look "$@"
