@@ -39,7 +39,7 @@ class Board:
     def __post_init__(self) -> None:
         for name in ("bin", "home", "dpkg"):
             (self.root / name).mkdir(parents=True)
-        self.command("id", f'case $1 in -u) echo {self.uid} ;; *) exec /usr/bin/id "$@" ;; esac')
+        self.command("id", f'[ $# -gt 0 ] && exec /usr/bin/id "$@"; echo "uid={self.uid}(who) gid=0(root)"')
         self.command(
             "dpkg-query",
             'for package do :; done; file="$HOME/../dpkg/$package"\n[ -f "$file" ] && printf "ii  " && cat "$file"',
