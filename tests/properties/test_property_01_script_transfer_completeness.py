@@ -237,7 +237,7 @@ def test_all_files_arrive_or_none_does(
     planned = [memory_file(content, each.target, each.data, each.mode) for each in files]
     fleet = {f"m{number}": each.machine(files) for number, each in enumerate(drawn)}
     before = {name: dict(machine.files) for name, machine in fleet.items()}
-    plan = replace(memory_plan(list(fleet), planned), policy=Policy(retries=retries))
+    plan = replace(memory_plan(list(fleet), planned), policy=Policy(retries=retries, rollback=Rollback.NONE))
     meddler = Meddler(
         MemoryConnector(fleet, content), {f"m{number}": each.answers_lost for number, each in enumerate(drawn)}
     )
