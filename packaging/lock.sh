@@ -9,10 +9,12 @@ trap 'rm -rf "$tool"' EXIT
 python3 -m venv "$tool"
 "$tool/bin/pip" install --quiet --disable-pip-version-check uv
 
+# Extras stay in the pins: else pip asks the index for "coverage[toml]", which the pin of "coverage" does not name, and
+# stops at the first release that is newer than the locked one.
 compile() {
     output=$1
     shift
-    "$tool/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    "$tool/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
         --output-file "packaging/locks/$output" "$@"
     echo "packaging/locks/$output"
