@@ -17,7 +17,7 @@ from kdeploy_gui.cli.text import local_time
 from kdeploy_gui.errors import PlanError, TrustError
 from kdeploy_gui.model.check import EnvironmentCheck
 from kdeploy_gui.model.environment import Environment, Kind
-from kdeploy_gui.model.figures import size
+from kdeploy_gui.model.figures import duration, size
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.problem import did_you_mean
 from kdeploy_gui.model.readiness import ReadyMark
@@ -113,6 +113,9 @@ def _described(environment: Environment) -> list[tuple[str, str]]:
         ("legacy", "algorithms that are no longer safe are allowed" if environment.legacy else ""),
         ("power on", environment.power.on),
         ("power off", environment.power.off),
+        ("power reset", environment.power.reset),
+        ("autostart", "a run switches it on when it does not answer" if environment.autostart else ""),
+        ("boot timeout", duration(environment.boot_timeout) if environment.boot_timeout else ""),
         ("libvirt", f"{environment.uri} {environment.domain}".strip()),
         ("kernels", " ".join(each.name for each in environment.kernels)),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
@@ -123,6 +124,25 @@ def duration(value: object) -> float:
     if seconds <= 0:
         raise ValueError(f"must be longer than nothing, not {shown(value)}")
     return seconds
+
+
+def duration_text(seconds: float) -> str:
+    """What `duration` reads as these seconds: the largest unit in which the number is whole, else with decimals."""
+    if math.isfinite(seconds):
+        units = sorted(SECONDS, key=lambda unit: -SECONDS[unit])
+        whole = (f"{round(seconds / SECONDS[unit])}{unit}" for unit in units)
+        parts = (f"{seconds / SECONDS[unit]:.9f}".rstrip("0").rstrip(".") + unit for unit in units)
+        for written in (*whole, *parts):
+            if _means(written, seconds):
+                return written
+    return f"{seconds:.9f}s"
+
+
+def _means(written: str, seconds: float) -> bool:
+    try:
+        return duration(written) == seconds
+    except ValueError:
+        return False
 
 
 def size(value: object) -> int:

@@ -29,6 +29,7 @@ from kdeploy_gui.ports import (
     Instruments,
     KeptFiles,
     OutputStore,
+    PowerSupply,
     ReadinessLog,
     Remedies,
     RunControl,
@@ -50,6 +51,7 @@ class Ports:
     readiness: ReadinessLog
     output: OutputStore
     locks: EnvironmentLocks
+    power: PowerSupply
     clock: Clock
     instruments: Instruments
     remedies: Remedies
