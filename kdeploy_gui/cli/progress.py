@@ -40,6 +40,7 @@ from kdeploy_gui.model.event import (
     StageFinished,
     StageProgress,
     StageStarted,
+    TargetRebooted,
     event_to_json,
 )
 from kdeploy_gui.model.figures import duration, size
@@ -155,6 +156,9 @@ class PlainLines:
             case RetryScheduled(in_s, because):
                 why = f"{because.code}: {visible(because.message)}"
                 return f"{self._screen.symbol(AGAIN)} {label} again in {duration(in_s)}: {why}"
+            case TargetRebooted(before, after):
+                boots = f"boot id {visible(before)} is now {visible(after)}"
+                return f"{self._screen.symbol(AGAIN)} {label}: target rebooted, {boots}"
             case EnvironmentFinished(status, ready, error):
                 why = f", {error.code}: {visible(error.message)}" if error else ""
                 return f"{self._screen.symbol(STATUS_LOOKS[status])} {status}{', READY' if ready else ''}{why}"

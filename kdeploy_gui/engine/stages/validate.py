@@ -14,14 +14,14 @@ async def run(context: Context) -> None:
         await context.mark(False, f"run {context.plan.takes_back} was taken back by run {context.run}")
         return
     manifest = context.manifest()
-    facts = await target.facts(context.query)
+    boot_id = context.known.boot_id
+    facts = await context.look()
     states = await target.survey([each.path for each in manifest])
-    checks = readiness_checks(context.plan.validation, context.boot_id, facts, manifest, states)
+    checks = readiness_checks(context.plan.validation, boot_id, facts, manifest, states)
     for number, check in enumerate(checks, 1):
         context.emit(check)
         context.progress(number, len(checks), "checks", check.check)
     failed = [f"{each.check}: {each.value}, allowed {each.limit}" for each in checks if not each.ok]
-    context.facts = facts
     if failed:
         await context.mark(False, "; ".join(failed))
         raise ReadinessError(
