@@ -246,6 +246,7 @@ _validations = st.builds(
     load=st.none() | st.floats(0.001, 1e6),
     tools=st.lists(_packages, max_size=2).map(tuple),
     clock_skew=st.none() | _durations,
+    temperature=st.none() | st.integers(-40, 125).map(float),
 )
 _policies = st.builds(
     Policy,

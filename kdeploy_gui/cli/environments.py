@@ -17,6 +17,7 @@ from kdeploy_gui.cli.text import local_time
 from kdeploy_gui.errors import PlanError, TrustError
 from kdeploy_gui.model.check import EnvironmentCheck
 from kdeploy_gui.model.environment import Environment, Kind
+from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.figures import duration, size
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.problem import did_you_mean
@@ -218,7 +219,20 @@ def _print_check(output: Output, check: EnvironmentCheck) -> None:
         memory = f"{size(facts.memory_available)} of {size(facts.memory_total)} memory free"
         words = f"{facts.kernel_release} {facts.machine}, {system}, {memory}, load {facts.load:.2f}"
         output.say(f"{visible(check.environment)}: reached: {visible(words)}")
+        _print_health(output, check.environment, facts)
     output.say(f"{visible(check.environment)}: {readiness_words(check)}")
+
+
+def _print_health(output: Output, name: str, facts: Facts) -> None:
+    """One line of health, and one for whatever somebody should look at."""
+    health = facts.health
+    if health is None:
+        return
+    errors = "unknown" if health.kernel_errors is None else str(health.kernel_errors)
+    words = f"up {duration(facts.uptime)}, temperature {health.heat}, kernel errors {errors}"
+    output.say(f"{visible(name)}: health: {words}")
+    for subject, value in health.warnings():
+        output.say(f"{visible(name)}: {visible(subject.replace('_', ' '))}: {visible(value)}")
 
 
 def readiness_words(check: EnvironmentCheck) -> str:

@@ -156,6 +156,8 @@ class PlainLines:
             case RetryScheduled(in_s, because):
                 why = f"{because.code}: {visible(because.message)}"
                 return f"{self._screen.symbol(AGAIN)} {label} again in {duration(in_s)}: {why}"
+            case FactFound(name, value) if name.startswith("warning"):
+                return f"{visible(name.replace('_', ' '))}: {visible(value)}"
             case TargetRebooted(before, after):
                 boots = f"boot id {visible(before)} is now {visible(after)}"
                 return f"{self._screen.symbol(AGAIN)} {label}: target rebooted, {boots}"

@@ -220,6 +220,7 @@ def _validation(validation: Validation) -> Raw:
         "load": None if validation.load is None else _number(validation.load),
         "tools": list(validation.tools) or None,
         "clock_skew": None if validation.clock_skew is None else duration_text(validation.clock_skew),
+        "temperature": None if validation.temperature is None else f"{validation.temperature:g}C",
     }
 
 

@@ -181,7 +181,7 @@ class Context:
         if self._target is None:
             target = await self._boot.reach()
             try:
-                facts = await target.facts(self.query)
+                facts = await target.facts(replace(self.query, health=True))
             except BaseException:
                 await target.close()
                 raise
@@ -189,11 +189,11 @@ class Context:
             self._target = target
         return self._target
 
-    async def look(self) -> Facts:
+    async def look(self, *, health: bool = False) -> Facts:
         """Facts of now. Raises Rebooted where they are those of another boot than the one that the stage began in."""
         target = await self.target()
         before = self.known.boot_id
-        facts = await target.facts(self.query)
+        facts = await target.facts(replace(self.query, health=health))
         self._meet(facts)
         if facts.boot_id != before:
             raise Rebooted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kdeploy_gui.engine.checks import readiness_checks
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.errors import ReadinessError
+from kdeploy_gui.model.event import FactFound
 
 
 async def run(context: Context) -> None:
@@ -15,7 +16,9 @@ async def run(context: Context) -> None:
         return
     manifest = context.manifest()
     boot_id = context.known.boot_id
-    facts = await context.look()
+    facts = await context.look(health=True)
+    for name, value in facts.health.warnings() if facts.health else ():
+        context.emit(FactFound(name, value))
     states = await target.survey([each.path for each in manifest])
     checks = readiness_checks(context.plan.validation, boot_id, facts, manifest, states)
     for number, check in enumerate(checks, 1):

@@ -179,6 +179,8 @@ def _level(body: Body) -> Level:
             | StageFinished(StageOutcome.CANCELLED)
         ):
             return Level.ATTENTION
+        case FactFound(name=name) if name.startswith("warning"):
+            return Level.ATTENTION
         case _:
             return Level.PLAIN
 
