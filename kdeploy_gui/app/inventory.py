@@ -67,8 +67,8 @@ class Inventory:
     def update(self, name: str, environment: Environment, known: Environment | None = None) -> tuple[Problem, ...]:
         """Write what is other in an environment, its name too; returns why not, or nothing. Raises LocalError.
 
-        `known` is what the change was made from: what others changed meanwhile stays. Power commands and kernels stay
-        as they are in the file.
+        `known` is what the change was made from: what others changed meanwhile stays. Kernels stay as they are in the
+        file.
         """
         return lab_update.update_environment(self.lab_file, name, environment, known)
 
