@@ -151,6 +151,8 @@ class PlainLines:
                 return f"run {event.run}: {visible(plan)} on {count(len(environments), 'environment')}"
             case StageFinished(outcome, took):
                 return f"{self._screen.symbol(STAGE_LOOKS[outcome])} {label} {outcome} ({duration(took)})"
+            case StageProgress(0, 0, note=note) if note:
+                return f"{label}: {visible(note)}"
             case EnvironmentQueued(waiting_for=waiting_for) if waiting_for.startswith("locked"):
                 return f"waits: {visible(waiting_for)}"
             case RetryScheduled(in_s, because):

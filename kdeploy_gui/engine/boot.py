@@ -67,7 +67,7 @@ class Boot:
         started = tried = self.clock.monotonic()
         while (passed := self.clock.monotonic() - started) < limit:
             words = f"waiting for boot, {passed:.0f} s of {limit:.0f} s"
-            self.emit(StageProgress(round(passed), round(limit), "s", words))
+            self.emit(StageProgress(round(passed), 0, "s", words))
             pause = tried + defaults.BOOT_POLL - self.clock.monotonic()
             await self.clock.sleep(max(0.0, min(pause, limit - passed)))
             tried = self.clock.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,30 @@ def test_the_lab_entry_is_shown_with_its_power(powered: Path) -> None:
     assert "power off:     ./pdu.sh off\n" in said
     assert "autostart:     a run switches it on when it does not answer\n" in said
     assert "boot timeout:  1 min 30 s\n" in said
+
+
+def test_a_check_says_how_the_machine_is_doing(lab: Lab, board: Sshd) -> None:
+    said = kdeploy("env", "check", "board-a")
+    assert said.status == 0
+    line = next(each for each in said.stdout.splitlines() if "health" in each)
+    assert re.fullmatch(
+        r"board-a: health: up [0-9a-z. ]+, temperature (unknown|-?\d+\.\d °C), kernel errors (unknown|\d+)", line
+    )
+    health = kdeploy("env", "check", "board-a", "--json").json["checks"][0]["facts"]["health"]
+    assert set(health) == {"temperature", "read_only", "kernel_errors", "last_errors"}
+    assert health["kernel_errors"] is None or health["kernel_errors"] >= 0
+
+
+def test_a_run_switches_a_board_on_and_says_that_it_waits(powered: Path, lab: Lab, board: Sshd) -> None:
+    """The board never comes: it stays off, and the run ends with its limit."""
+    board.stop()
+    file = powered / "lab.toml"
+    extra = 'autostart = true\nboot_timeout = "1s"\n[environment.power]'
+    file.write_text(file.read_text().replace("[environment.power]", extra))
+    said = kdeploy("deploy", lab.write_plan())
+    assert said.status == 1
+    assert (powered / "record").read_text() == "on\n"
+    assert "board-a: environment connection: switching it on: ./pdu.sh on" in said.stdout
+    assert "waiting for boot, 0 s of 1 s" in said.stdout
+    assert "E-BOOT" in said.stdout + said.stderr
+    assert "raise `boot_timeout` of board-a" in said.stdout + said.stderr
