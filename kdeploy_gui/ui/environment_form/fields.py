@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
@@ -124,19 +124,14 @@ class Fields(QObject):
         self.become.setToolTip(SUDO)
         self.pins = Pins(look)
         self.browse = Button("Browse...", look, widgets.Kind.SECONDARY, icon="folder-open-outline")
-        self._texts = {key: QLineEdit() for key in ("name", "tags", "host", "port", "user", "identity_file")}
-        for key in ("credential", *POWER, "boot_timeout"):
-            self._texts[key] = QLineEdit()
+        self._texts = _lines()
         self.autostart = _choice(STARTS)
-        self._texts["name"].setPlaceholderText("such as rpi5-net")
-        self._texts["host"].setPlaceholderText("host name or address")
-        self._texts["identity_file"].setPlaceholderText("agent and default keys")
-        self._texts["credential"].setPlaceholderText("entry in the keyring")
-        for key in POWER:
-            self._texts[key].setPlaceholderText(f"such as pdu 3 {key.removeprefix('power.')}")
-        self._texts["boot_timeout"].setPlaceholderText("such as 90s or 5m")
+        self.rows = self._made_rows(look)
+        self._connect()
+
+    def _made_rows(self, look: Look) -> Mapping[str, Row]:
         tags_hint = "Words with spaces between; tag:WORD selects by them."
-        self.rows = {
+        return {
             "name": Row(look, "Name", self._texts["name"]),
             "kind": Row(look, "Kind", self.kind),
             "group": Row(look, "Group", self.group),
@@ -157,7 +152,6 @@ class Fields(QObject):
             "autostart": Row(look, "Switched on", self.autostart),
             "boot_timeout": Row(look, "Boot time", self._texts["boot_timeout"], hint=BOOT_HINT),
         }
-        self._connect()
 
     def text(self, key: str) -> QLineEdit:
         """The line of a key."""
@@ -226,6 +220,23 @@ class Fields(QObject):
         self.become.currentIndexChanged.connect(lambda _: self.edited.emit("become"))
         self.autostart.currentIndexChanged.connect(lambda _: self.edited.emit("autostart"))
         self.pins.changed.connect(lambda: self.edited.emit("host_key"))
+
+
+def _lines() -> dict[str, QLineEdit]:
+    """Empty lines that say what goes into them."""
+    keys = ("name", "tags", "host", "port", "user", "identity_file", "credential", *POWER, "boot_timeout")
+    lines = {key: QLineEdit() for key in keys}
+    shown = {
+        "name": "such as rpi5-net",
+        "host": "host name or address",
+        "identity_file": "agent and default keys",
+        "credential": "entry in the keyring",
+        **{key: f"such as pdu 3 {key.removeprefix('power.')}" for key in POWER},
+        "boot_timeout": "such as 90s or 5m",
+    }
+    for key, text in shown.items():
+        lines[key].setPlaceholderText(text)
+    return lines
 
 
 def _choice(options: Iterable[tuple[object, str]]) -> QComboBox:

@@ -219,6 +219,8 @@ class EnvironmentForm(QWidget):
         label = self.fields.rows[key].label
         if key in {"name", "host"} and not getattr(self.fields.environment(), key):
             return f"{label} is missing"
+        if key == "boot_timeout":
+            return f"{label} must be a duration such as 90s or 5m"
         name = key.rpartition(".")[2]
         return f"{label} {problem.message.removeprefix(f'{name} ')}"
 

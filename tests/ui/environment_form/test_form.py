@@ -322,7 +322,7 @@ def test_power_and_boot_are_edited_and_their_comments_stay(
     for key, text in (("power.on", "pdu 'x"), ("boot_timeout", "soon")):
         form.fields.text(key).setText(text)
     told(form, "power.on", qtbot, "Power on must be a program with its arguments, but has no closing quotation")
-    told(form, "boot_timeout", qtbot, "Boot time must be a duration")
+    told(form, "boot_timeout", qtbot, "Boot time must be a duration such as 90s or 5m")
     assert form.fields.rows["power.on"].isVisible()
     for key, text in (("power.on", "pdu 3 on"), ("power.off", "pdu 3 off"), ("boot_timeout", "5m")):
         form.fields.text(key).setText(text)
