@@ -19,7 +19,7 @@ from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.history import open_history
 from kdeploy_gui.model.environment import Environment, PowerAction
 from kdeploy_gui.model.event import Event, FileDone, RetryScheduled, StageProgress, TargetRebooted
-from kdeploy_gui.model.plan import Artifact, ArtifactType, Instrumentation, Plan, Want
+from kdeploy_gui.model.plan import Artifact, ArtifactType, Instrumentation, Plan, Validation, Want
 from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome, Stage
 from tests.engine.steps import HookedConnector
@@ -102,10 +102,13 @@ class Reset:
                     file.unlink()
 
 
-async def run_with_reset(folder: Path, board: Board, reset: Reset) -> tuple[RunState, list[Event]]:
+async def run_with_reset(
+    folder: Path, board: Board, reset: Reset, limits: Validation | None = None
+) -> tuple[RunState, list[Event]]:
     environment = replace(board.environment(), boot_timeout=30.0)
     await asyncio.to_thread(board.reset)
-    return await deploy(folder, plan_for(folder / "plan", environment), HookedConnector(ssh(), reset.step))
+    plan = replace(plan_for(folder / "plan", environment), validation=limits or Validation())
+    return await deploy(folder, plan, HookedConnector(ssh(), reset.step))
 
 
 @pytest.mark.parametrize(
@@ -128,6 +131,24 @@ async def test_a_reset_in_any_stage_is_told_and_the_board_is_ready_in_its_new_bo
     sent = [each.body.action for each in events if isinstance(each.body, FileDone)]
     assert sent == ["sent"] * (2 if stage is Stage.DEPLOYING else 4)
     assert await mark_of(tmp_path) == board.boot_id
+
+
+@pytest.mark.parametrize("wipe", [True, False], ids=["files in memory", "files on disk"])
+async def test_what_was_sent_before_and_after_a_reset_is_taken_back_where_the_run_fails(
+    tmp_path: Path, board: Board, wipe: bool
+) -> None:
+    (board.home / "suite").mkdir()
+    (board.home / "suite/one.sh").write_text("the version before")
+    limits = Validation(memory=1 << 60)
+    state, events = await run_with_reset(tmp_path, board, Reset(board, "survey", wipe=wipe), limits)
+    error = state.environments["board-a"].error
+    assert error is not None
+    assert error.code == "E-CHECK"
+    assert len([each for each in events if isinstance(each.body, TargetRebooted)]) == 1
+    assert error.on_target.startswith("The previous version is back")
+    one = board.home / "suite/one.sh"
+    assert not one.exists() if wipe else one.read_text() == "the version before"
+    assert not (board.home / "suite/two.sh").exists()
 
 
 async def test_a_look_after_a_reset_says_that_it_rebooted(tmp_path: Path, board: Board) -> None:
