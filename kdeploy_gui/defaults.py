@@ -19,6 +19,16 @@ ALIVE_TIMEOUT = 5.0
 """Seconds in which a connection that was kept must answer before it is used again."""
 CANCEL_GRACE = 3.0
 """Seconds a remote command gets to end by itself after TERM."""
+BOOT_TIMEOUT = 180.0
+"""Seconds that a run waits for a machine that was switched on, unless the lab file says otherwise."""
+BOOT_POLL = 5.0
+"""Seconds between two tries to reach a machine that boots: servers count connections without a login."""
+POWER_TIMEOUT = 60.0
+"""Seconds for a command that switches a supply; a reset may wait for capacitors."""
+POWER_PAUSE = 2.0
+"""Seconds between off and on of a reset that is made of the two."""
+POWER_OUTPUT = 16 * 1024
+"""Bytes of what such a command says that are kept, the last ones."""
 LOG_CAP = 64 * 1024 * 1024
 """Bytes of output kept per environment and run."""
 CAPTURE_CAP = 32 * 1024 * 1024

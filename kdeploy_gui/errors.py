@@ -5,6 +5,8 @@ KdeployError
 ├── TrustError       TRUST      the engineer: the machine is not, or not known to be, the one that is meant
 ├── AuthError        AUTH       the engineer: credentials were refused or cannot be used
 ├── NetworkError     NET        nobody, mostly: try again
+│   ├── NotBooted                   it was waited for long enough already
+│   └── Rebooted                    what was done before must be looked at again
 ├── TargetError      TARGET     whoever owns the target: disk, permissions, tools
 │   ├── TargetBusy                  somebody else is writing there: try again
 │   └── ReadinessError              a validation check says no
@@ -112,6 +114,16 @@ class NetworkError(KdeployError):
 
     category = Category.NET
     retry = Retry.AS_PLANNED
+
+
+class NotBooted(NetworkError):
+    """The machine did not answer in all the time that it may take to boot."""
+
+    retry = Retry.NEVER
+
+
+class Rebooted(NetworkError):
+    """The machine runs, but in another boot than the one that the stage began in."""
 
 
 class TargetError(KdeployError):

@@ -10,7 +10,7 @@ from typing import Protocol
 from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.model.check import CheckStep
 from kdeploy_gui.model.command import Command, Completed
-from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.environment import Environment, PowerAction
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileState, Restored
@@ -179,6 +179,20 @@ class EnvironmentLocks(Protocol):
 
     def hold(self, environment: str, run: int, waiting: Callable[[str], None]) -> AbstractAsyncContextManager[None]:
         """Wait for the lock and hold it; `waiting` is told once who has it."""
+
+
+class PowerSupply(Protocol):
+    """Commands of this workstation that switch machines on and off."""
+
+    async def run(self, environment: Environment, action: PowerAction) -> Completed:
+        """Run the command that the environment has for an action; what it says is in `stdout`, both streams together.
+
+        Raises LocalError: E-POWER-MISSING where there is no such program, E-POWER-FAILED where it ends with another
+        status than 0, E-POWER-TIMEOUT after `defaults.POWER_TIMEOUT`. Ends the command when cancelled.
+        """
+
+    async def on_for(self, environment: Environment) -> float | None:
+        """Seconds since kdeploy, in any process, last switched it on; None: never, or off since."""
 
 
 class Clock(Protocol):

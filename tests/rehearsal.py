@@ -17,6 +17,7 @@ from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.orchestrator import Orchestrator
 from kdeploy_gui.environments.locks import FileEnvironmentLocks
 from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine
+from kdeploy_gui.environments.power import WorkstationPower
 from kdeploy_gui.errors import ArtifactError
 from kdeploy_gui.history import History, open_history
 from kdeploy_gui.instruments.catalogue import Catalogue
@@ -109,6 +110,7 @@ def ports(history: History, folder: Path, connector: Connector, content: Content
         readiness=history.readiness,
         output=history.output,
         locks=FileEnvironmentLocks(folder / "locks"),
+        power=WorkstationPower(folder, folder / "power"),
         clock=JumpingClock(),
         instruments=Catalogue(),
         remedies=bundled(),

@@ -30,6 +30,7 @@ from kdeploy_gui.model.event import (
     StageFinished,
     StageProgress,
     StageStarted,
+    TargetRebooted,
 )
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.files import ManifestEntry
@@ -143,6 +144,7 @@ FINAL = [each for each in Status if each.is_final]
 stage_bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(StageProgress, st.integers(0, 9), st.integers(0, 9), texts, texts),
     st.builds(FactFound, texts, texts),
+    st.builds(TargetRebooted, texts, texts),
     st.builds(FileDone, texts, st.sampled_from(["sent", "same", "mode", "removed"]), st.integers(0, 9), texts),
     st.builds(OutputAppended, st.integers(0, 9), st.integers(0, 9)),
     st.builds(ReadinessChanged, st.booleans(), texts),
@@ -244,6 +246,7 @@ _validations = st.builds(
     load=st.none() | st.floats(0.001, 1e6),
     tools=st.lists(_packages, max_size=2).map(tuple),
     clock_skew=st.none() | _durations,
+    temperature=st.none() | st.integers(-40, 125).map(float),
 )
 _policies = st.builds(
     Policy,

@@ -11,7 +11,7 @@ from pathlib import Path
 from kdeploy_gui.documents import lab_edit, lab_update
 from kdeploy_gui.documents.lab_edit import Removed
 from kdeploy_gui.documents.lab_file import LabFile, read_lab
-from kdeploy_gui.engine import readiness
+from kdeploy_gui.engine import power, readiness
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.examine import examine
 from kdeploy_gui.engine.thread import EngineThread
@@ -19,9 +19,10 @@ from kdeploy_gui.environments import ssh_config
 from kdeploy_gui.environments.known_hosts import KnownHosts
 from kdeploy_gui.errors import PlanError, TrustError
 from kdeploy_gui.model.check import CheckStep, EnvironmentCheck
-from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.environment import Environment, PowerAction
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
 from kdeploy_gui.model.plan import Plan
+from kdeploy_gui.model.power import PowerDone
 from kdeploy_gui.model.problem import Problem, did_you_mean
 from kdeploy_gui.model.ssh_host import SshHost
 
@@ -66,8 +67,8 @@ class Inventory:
     def update(self, name: str, environment: Environment, known: Environment | None = None) -> tuple[Problem, ...]:
         """Write what is other in an environment, its name too; returns why not, or nothing. Raises LocalError.
 
-        `known` is what the change was made from: what others changed meanwhile stays. Power commands and kernels stay
-        as they are in the file.
+        `known` is what the change was made from: what others changed meanwhile stays. Kernels stay as they are in the
+        file.
         """
         return lab_update.update_environment(self.lab_file, name, environment, known)
 
@@ -184,6 +185,17 @@ class Inventory:
     def start_check(self, environment: Environment) -> Future[EnvironmentCheck]:
         """`check` without the deployed files, for many machines at once: cancelling the future ends it there."""
         return self._engine.start(readiness.check(self._ports, environment, files=False))
+
+    def switch(self, name: str, action: PowerAction) -> PowerDone:
+        """Switch a machine with the commands of its lab entry, and wait for their end. Raises as `start_power`."""
+        return self._engine.ask(power.switch(self._ports, self.get(name), action))
+
+    def start_power(self, environment: Environment, action: PowerAction) -> Future[PowerDone]:
+        """Switch a machine with the commands of its lab entry; see `engine.power.switch` for what is raised.
+
+        Cancelling the future ends the command.
+        """
+        return self._engine.start(power.switch(self._ports, environment, action))
 
 
 def refuse(problems: Sequence[Problem]) -> None:

@@ -30,6 +30,7 @@ from kdeploy_gui.engine.pipeline import failure_of as engine_failure_of
 from kdeploy_gui.engine.preview import preview, preview_all
 from kdeploy_gui.engine.thread import EngineThread
 from kdeploy_gui.environments.locks import FileEnvironmentLocks
+from kdeploy_gui.environments.power import WorkstationPower
 from kdeploy_gui.environments.ssh_host import SshConnector
 from kdeploy_gui.errors import AuthError, KdeployError
 from kdeploy_gui.history import History, open_history
@@ -94,6 +95,7 @@ class Services:
             readiness=history.readiness,
             output=history.output,
             locks=FileEnvironmentLocks(home.data / "locks"),
+            power=WorkstationPower(lab_file.parent, home.data / "power"),
             clock=SystemClock(),
             instruments=self.instruments,
             remedies=self.remedies,

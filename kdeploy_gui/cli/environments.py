@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from kdeploy_gui.cli.asking import unlock
+from kdeploy_gui.cli.check import print_check
 from kdeploy_gui.cli.options import EXIT_FAILED, command_options
-from kdeploy_gui.cli.output import Output, describe
+from kdeploy_gui.cli.output import Output
 from kdeploy_gui.cli.session import services
 from kdeploy_gui.cli.text import local_time
 from kdeploy_gui.errors import PlanError, TrustError
 from kdeploy_gui.model.check import EnvironmentCheck
 from kdeploy_gui.model.environment import Environment, Kind
-from kdeploy_gui.model.figures import size
+from kdeploy_gui.model.figures import duration
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.problem import did_you_mean
 from kdeploy_gui.model.readiness import ReadyMark
@@ -25,9 +26,6 @@ from kdeploy_gui.model.visible import visible
 
 if TYPE_CHECKING:
     from kdeploy_gui.app import Services
-
-NAMED = 5
-"""Reasons that a line names; --json has them all."""
 
 
 @click.group()
@@ -113,6 +111,9 @@ def _described(environment: Environment) -> list[tuple[str, str]]:
         ("legacy", "algorithms that are no longer safe are allowed" if environment.legacy else ""),
         ("power on", environment.power.on),
         ("power off", environment.power.off),
+        ("power reset", environment.power.reset),
+        ("autostart", "a run switches it on when it does not answer" if environment.autostart else ""),
+        ("boot timeout", duration(environment.boot_timeout) if environment.boot_timeout else ""),
         ("libvirt", f"{environment.uri} {environment.domain}".strip()),
         ("kernels", " ".join(each.name for each in environment.kernels)),
     ]
@@ -196,34 +197,12 @@ def check(output: Output, /, names: tuple[str, ...]) -> int:
         output.document({"checks": checks})
     else:
         for each in checks:
-            _print_check(output, each)
+            print_check(output, each)
     return EXIT_FAILED if any(_is_bad(each) for each in checks) else 0
 
 
 def _is_bad(check: EnvironmentCheck) -> bool:
     return check.failure is not None or (not check.ready and check.mark is not None)
-
-
-def _print_check(output: Output, check: EnvironmentCheck) -> None:
-    if check.failure is not None:
-        click.echo(f"{visible(check.environment)}: not reached", err=True)
-        click.echo("\n".join(describe(check.failure)), err=True)
-        return
-    facts = check.facts
-    if facts is not None:
-        system = facts.os_name or facts.os_id
-        memory = f"{size(facts.memory_available)} of {size(facts.memory_total)} memory free"
-        words = f"{facts.kernel_release} {facts.machine}, {system}, {memory}, load {facts.load:.2f}"
-        output.say(f"{visible(check.environment)}: reached: {visible(words)}")
-    output.say(f"{visible(check.environment)}: {readiness_words(check)}")
-
-
-def readiness_words(check: EnvironmentCheck) -> str:
-    """READY or not, and why."""
-    state = "READY" if check.ready else "not READY"
-    named = "; ".join(check.because[:NAMED])
-    more = f" and {len(check.because) - NAMED} more" if len(check.because) > NAMED else ""
-    return f"{state}: {visible(named)}{more}" if named else state
 
 
 @env.command()

@@ -12,6 +12,7 @@ COMMANDS = {
     "demo": ("kdeploy_gui.cli.demo:demo", "Deploy the sample suite to SSH servers inside this program."),
     "doctor": ("kdeploy_gui.cli.doctor:doctor", "Check this workstation."),
     "env": ("kdeploy_gui.cli.environments:env", "Environments of the lab: list, show, add, remove, check, trust."),
+    "power": ("kdeploy_gui.cli.power:power", "Switch a board on or off, or reset it."),
     "plan": ("kdeploy_gui.cli.plans:plan", "Plans: check, show what a deployment would do."),
     "deploy": ("kdeploy_gui.cli.deploy:deploy", "Deploy a plan."),
     "artifact": (

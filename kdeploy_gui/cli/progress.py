@@ -40,6 +40,7 @@ from kdeploy_gui.model.event import (
     StageFinished,
     StageProgress,
     StageStarted,
+    TargetRebooted,
     event_to_json,
 )
 from kdeploy_gui.model.figures import duration, size
@@ -150,11 +151,18 @@ class PlainLines:
                 return f"run {event.run}: {visible(plan)} on {count(len(environments), 'environment')}"
             case StageFinished(outcome, took):
                 return f"{self._screen.symbol(STAGE_LOOKS[outcome])} {label} {outcome} ({duration(took)})"
+            case StageProgress(0, 0, note=note) if note:
+                return f"{label}: {visible(note)}"
             case EnvironmentQueued(waiting_for=waiting_for) if waiting_for.startswith("locked"):
                 return f"waits: {visible(waiting_for)}"
             case RetryScheduled(in_s, because):
                 why = f"{because.code}: {visible(because.message)}"
                 return f"{self._screen.symbol(AGAIN)} {label} again in {duration(in_s)}: {why}"
+            case FactFound(name, value) if name.startswith("warning"):
+                return f"{visible(name.replace('_', ' '))}: {visible(value)}"
+            case TargetRebooted(before, after):
+                boots = f"boot id {visible(before)} is now {visible(after)}"
+                return f"{self._screen.symbol(AGAIN)} {label}: target rebooted, {boots}"
             case EnvironmentFinished(status, ready, error):
                 why = f", {error.code}: {visible(error.message)}" if error else ""
                 return f"{self._screen.symbol(STATUS_LOOKS[status])} {status}{', READY' if ready else ''}{why}"

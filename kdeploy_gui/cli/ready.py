@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from kdeploy_gui.cli.environments import known, readiness_words
+from kdeploy_gui.cli.check import readiness_words
+from kdeploy_gui.cli.environments import known
 from kdeploy_gui.cli.options import EXIT_NOT_READY, EXIT_PLAN, EXIT_UNREACHABLE, command_options
 from kdeploy_gui.cli.output import Output, fields
 from kdeploy_gui.cli.session import services

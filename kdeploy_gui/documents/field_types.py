@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
@@ -39,6 +40,7 @@ MACHINES: Mapping[str, str] = {"amd64": "x86_64", "x64": "x86_64", "x86-64": "x8
 """Other projects' names for what `uname -m` prints."""
 
 _QUANTITY = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([A-Za-z]+)", re.ASCII)
+_CELSIUS = re.compile(r"(-?\d{1,3}(?:\.\d{1,3})?)\s*°?C", re.ASCII)
 _MODE = re.compile(r"[0-7]{3,4}|0[0-7]{4}")
 _ACCOUNT = r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?"
 _OWNER = re.compile(rf"(?:{_ACCOUNT})?(?::{_ACCOUNT})?")
@@ -123,6 +125,33 @@ def duration(value: object) -> float:
     if seconds <= 0:
         raise ValueError(f"must be longer than nothing, not {shown(value)}")
     return seconds
+
+
+def celsius(value: object) -> float:
+    """Degrees Celsius of `85C` or `85 °C`."""
+    found = _CELSIUS.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'must be a temperature such as "85C", not {shown(value)}')
+    return float(found.group(1))
+
+
+def duration_text(seconds: float) -> str:
+    """What `duration` reads as these seconds: the largest unit in which the number is whole, else with decimals."""
+    if math.isfinite(seconds):
+        units = sorted(SECONDS, key=lambda unit: -SECONDS[unit])
+        whole = (f"{round(seconds / SECONDS[unit])}{unit}" for unit in units)
+        parts = (f"{seconds / SECONDS[unit]:.9f}".rstrip("0").rstrip(".") + unit for unit in units)
+        for written in (*whole, *parts):
+            if _means(written, seconds):
+                return written
+    return f"{seconds:.9f}s"
+
+
+def _means(written: str, seconds: float) -> bool:
+    try:
+        return duration(written) == seconds
+    except ValueError:
+        return False
 
 
 def size(value: object) -> int:
@@ -226,6 +255,7 @@ def not_yet(what: str) -> Callable[[object], object]:
 Text = Annotated[str, AfterValidator(text)]
 PlanName = Annotated[str, AfterValidator(plan_name)]
 Seconds = Annotated[float, BeforeValidator(duration)]
+Celsius = Annotated[float, BeforeValidator(celsius)]
 Size = Annotated[int, BeforeValidator(size)]
 Mode = Annotated[int, BeforeValidator(mode)]
 Owner = Annotated[str, AfterValidator(owner)]

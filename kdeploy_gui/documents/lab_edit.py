@@ -17,6 +17,7 @@ from pathlib import Path
 
 import tomlkit
 
+from kdeploy_gui.documents.field_types import duration_text
 from kdeploy_gui.documents.lab_file import LabFile, check_lab
 from kdeploy_gui.documents.positions import KeyPath, TableSpan
 from kdeploy_gui.documents.toml_source import Document, load, parse, stamp_of
@@ -235,6 +236,8 @@ def _rendered(environment: Environment) -> str:
     for key in ("become_credential", "legacy", "uri", "domain", "autostart", "snapshot"):
         if getattr(environment, key) != getattr(plain, key):
             table[key] = getattr(environment, key)
+    if environment.boot_timeout:
+        table["boot_timeout"] = duration_text(environment.boot_timeout)
     power = {key: value for key, value in asdict(environment.power).items() if value}
     if power:
         table["power"] = power

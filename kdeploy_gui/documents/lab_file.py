@@ -113,10 +113,11 @@ def _environment(table: EnvironmentTable) -> Environment:
         host_ca=tuple(table.host_ca),
         revoked_host_key=tuple(table.revoked_host_key),
         legacy=table.legacy,
-        power=Power(table.power.on, table.power.off),
+        power=Power(table.power.on, table.power.off, table.power.reset),
         uri=table.uri,
         domain=table.domain,
         autostart=table.autostart,
+        boot_timeout=table.boot_timeout,
         snapshot=table.snapshot,
         kernels=tuple(Kernel(each.name, each.image, each.initrd, each.cmdline) for each in table.kernel),
     )

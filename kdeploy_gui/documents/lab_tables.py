@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kdeploy_gui.documents.field_types import Text, matching, one_of, shown, target, text
+from kdeploy_gui.documents.field_types import Seconds, Text, matching, one_of, shown, target, text
 from kdeploy_gui.documents.tables import Table
 from kdeploy_gui.model.environment import JUMP_ADDRESS, Become, Kind
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
@@ -103,6 +104,19 @@ def one_or_several(check: Callable[[object], str], wanted: str) -> Callable[[obj
     return read
 
 
+def command(value: str) -> str:
+    """A program of the workstation with its arguments, quoted as for a shell but run without one."""
+    text(value)
+    try:
+        words = shlex.split(value)
+    except ValueError as error:
+        wrong = str(error)[:1].lower() + str(error)[1:]
+        raise ValueError(f"must be a program with its arguments, but has {wrong}: {shown(value)}") from error
+    if not words or not words[0]:
+        raise ValueError(f"must name a program, not {shown(value)}")
+    return value
+
+
 def root(value: str) -> str:
     """A folder on the machine that files may go to: absolute, `~` or below it."""
     return value if value in {"/", "~"} else target(value).rstrip("/")
@@ -119,6 +133,7 @@ Group = Annotated[str, AfterValidator(group)]
 Host = Annotated[str, AfterValidator(host)]
 Jump = Annotated[str, AfterValidator(jump)]
 Root = Annotated[str, AfterValidator(root)]
+CommandLine = Annotated[str, AfterValidator(command)]
 KindField = Annotated[Kind, BeforeValidator(one_of(Kind))]
 BecomeField = Annotated[Become, BeforeValidator(one_of(Become))]
 HostKeys = Annotated[list[str], BeforeValidator(one_or_several(fingerprint, 'a fingerprint such as "SHA256:..."'))]
@@ -131,8 +146,9 @@ SnapshotField = Annotated[Snapshot, BeforeValidator(one_of(Snapshot))]
 class PowerTable(Table):
     """`[environment.power]`."""
 
-    on: Text = ""
-    off: Text = ""
+    on: CommandLine = ""
+    off: CommandLine = ""
+    reset: CommandLine = ""
 
 
 class KernelTable(Table):
@@ -174,6 +190,7 @@ class EnvironmentTable(Table):
     uri: Text = ""
     domain: Text = ""
     autostart: bool = False
+    boot_timeout: Seconds = 0.0
     snapshot: SnapshotField = Snapshot.AUTO
     kernel: list[KernelTable] = Field(default_factory=list)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
 
 import tomlkit
 
-from kdeploy_gui.documents.field_types import shown
+from kdeploy_gui.documents.field_types import duration, duration_text, shown
 from kdeploy_gui.documents.lab_edit import Edit, change, entry, rehearse
 from kdeploy_gui.documents.positions import KeyPath, TableSpan
 from kdeploy_gui.documents.toml_source import Document
@@ -19,17 +20,16 @@ Value = str | int | list[str]
 _KEYS = (
     *("name", "kind", "group", "tags", "host", "port", "user", "identity_file", "credential", "jump", "become"),
     *("host_key", "host_key_type", "host_ca", "revoked_host_key", "jump_host_key", "become_credential", "legacy"),
-    *("roots", "uri", "domain", "autostart", "snapshot"),
+    *("roots", "uri", "domain", "autostart", "boot_timeout", "snapshot", "power.on", "power.off", "power.reset"),
 )
-
-
+_POWER = "power"
 _ARRAYS = {"host_key", "host_key_type", "host_ca", "revoked_host_key", "jump_host_key"}
 
 
 def update_environment(
     path: Path, name: str, environment: Environment, known: Environment | None = None
 ) -> tuple[Problem, ...]:
-    """Write what differs, but power commands and kernels; a new name also where others jump over it.
+    """Write what differs, but kernels; a new name also where others jump over it.
 
     With `known`, what the change was made from, only keys that differ from that are written, so that edits by others
     stay; the same key changed by both is a problem. Returns why not, or nothing. Raises LocalError.
@@ -60,7 +60,9 @@ def _edit(name: str, environment: Environment, known: Environment | None) -> Edi
             if present[key] != base[key]:
                 message = f"was changed in the file meanwhile: it is {shown(present[key])} there now"
                 return Problem(message, key, document.path)
-        splices = [_splice(document, found, key, wanted[key]) for key in changed]
+        own = [key for key in changed if not key.startswith(_POWER)]
+        splices = [_splice(document, found, key, wanted[key]) for key in own]
+        splices.extend(_power_splices(document, found, wanted, [key for key in changed if key not in own]))
         if "name" in changed:
             splices.extend(_jumps(document, name, environment.name))
         text = document.text
@@ -76,8 +78,9 @@ def _values(environment: Environment) -> Mapping[str, Value]:
     values: dict[str, Value] = {"host_key": list(environment.host_keys)}
     for key in _KEYS:
         if key != "host_key":
-            value = getattr(environment, key)
+            value = attrgetter(key)(environment)
             values[key] = list(value) if isinstance(value, tuple) else value.value if _is_choice(value) else value
+    values["boot_timeout"] = duration_text(environment.boot_timeout) if environment.boot_timeout else ""
     return values
 
 
@@ -89,22 +92,62 @@ def _present(document: Document, found: TableSpan) -> Mapping[str, Value]:
     """The values in the file, the usual ones where there are none."""
     table = document.data["environment"][found.path[1]]  # type: ignore[index]
     values = {**_values(Environment(name="", host="")), **{key: table[key] for key in _KEYS if key in table}}
+    if isinstance(power := table.get(_POWER), dict):
+        values.update({f"{_POWER}.{key}": value for key, value in power.items()})
+    values["boot_timeout"] = _same_duration(values["boot_timeout"])
     return {key: [value] if key in _ARRAYS and isinstance(value, str) else value for key, value in values.items()}
+
+
+def _same_duration(written: Value) -> Value:
+    """A duration in the words in which this program writes it."""
+    try:
+        return duration_text(duration(written))
+    except ValueError:
+        return written
+
+
+def _power_splices(
+    document: Document, found: TableSpan, wanted: Mapping[str, Value], changed: Sequence[str]
+) -> Iterator[tuple[int, int, str]]:
+    """Changes of power commands: in their table, as dotted keys, in an inline table, or as a table that is new."""
+    path, text = (*found.path, _POWER), document.text
+    table = next((each for each in document.outline.tables if each.path == path), None)
+    present = document.outline.values.get(path)
+    lines = {key.removeprefix(f"{_POWER}."): wanted[key] for key in _KEYS if key.startswith(_POWER) and wanted[key]}
+    if not changed:
+        return
+    if table is not None:
+        for key in changed:
+            yield _splice(document, table, key.removeprefix(f"{_POWER}."), wanted[key])
+    elif present is not None and text.startswith("{", present.start):
+        inline = ", ".join(f"{key} = {_rendered(key, value)}" for key, value in lines.items())
+        yield present.start, present.end, f"{{ {inline} }}" if inline else "{}"
+    elif present is not None:
+        for key in changed:
+            yield _splice(document, found, key, wanted[key])
+    else:
+        body = "".join(f"\n{key} = {_rendered(key, value)}" for key, value in lines.items())
+        yield _behind(text, found.end, f"[environment.power]{body}")
 
 
 def _splice(document: Document, found: TableSpan, key: str, value: Value) -> tuple[int, int, str]:
     """The range to replace, and by what."""
     text = document.text
-    span = document.outline.values.get((*found.path, key))
+    span = document.outline.values.get((*found.path, *key.split(".")))
     if value in ("", []) and key != "user":
         return _without(text, span.start, span.end) if span is not None else (found.end, found.end, "")
     rendered = _rendered(key, value)
     if span is not None:
         return span.start, span.end, rendered
-    line_end = text.find("\n", found.end)
+    return _behind(text, found.end, f"{key} = {rendered}")
+
+
+def _behind(text: str, end: int, lines: str) -> tuple[int, int, str]:
+    """New lines behind a statement, which may be the last one of a file without a newline."""
+    line_end = text.find("\n", end)
     if line_end < 0:
-        return len(text), len(text), f"\n{key} = {rendered}"
-    return line_end + 1, line_end + 1, f"{key} = {rendered}\n"
+        return len(text), len(text), f"\n{lines}"
+    return line_end + 1, line_end + 1, f"{lines}\n"
 
 
 def _without(text: str, start: int, end: int) -> tuple[int, int, str]:

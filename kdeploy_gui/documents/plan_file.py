@@ -218,6 +218,7 @@ def _validation(table: PlanTable) -> Validation:
         load=limits.load,
         tools=tuple(limits.tools),
         clock_skew=limits.clock_skew,
+        temperature=limits.temperature,
     )
 
 

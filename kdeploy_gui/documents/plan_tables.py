@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from kdeploy_gui.documents.field_types import (
+    Celsius,
     DiskLimits,
     Machine,
     Mode,
@@ -102,6 +103,7 @@ class ValidationTable(Table):
     )
     tools: list[Tool] = Field(default_factory=list)
     clock_skew: Seconds | None = None
+    temperature: Celsius | None = None
 
 
 class PlanTable(Table):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kdeploy_gui.documents.field_types import BYTES, SECONDS, duration
+from kdeploy_gui.documents.field_types import BYTES, duration_text
 from kdeploy_gui.documents.plan_file import PlanFile, plan_of
 from kdeploy_gui.documents.positions import KeyPath, Outline, field_path
 from kdeploy_gui.documents.toml_edit import edited
@@ -177,12 +177,12 @@ def _policy(policy: Policy) -> Raw:
         "max_parallel": policy.max_parallel,
         "retries": policy.retries,
         "backoff": {
-            "initial": _duration(backoff.initial),
+            "initial": duration_text(backoff.initial),
             "factor": _number(backoff.factor),
-            "max": _duration(backoff.maximum),
+            "max": duration_text(backoff.maximum),
             "jitter": _number(backoff.jitter),
         },
-        "stage_timeout": _duration(policy.stage_timeout),
+        "stage_timeout": duration_text(policy.stage_timeout),
         "rollback": policy.rollback.value,
         "keep_versions": policy.keep_versions,
     }
@@ -219,31 +219,13 @@ def _validation(validation: Validation) -> Raw:
         "disk": {path: _size(least) for path, least in validation.disk.items()},
         "load": None if validation.load is None else _number(validation.load),
         "tools": list(validation.tools) or None,
-        "clock_skew": None if validation.clock_skew is None else _duration(validation.clock_skew),
+        "clock_skew": None if validation.clock_skew is None else duration_text(validation.clock_skew),
+        "temperature": None if validation.temperature is None else f"{validation.temperature:g}C",
     }
 
 
 def _number(value: float) -> int | float:
     return int(value) if math.isfinite(value) and value.is_integer() and abs(value) < 1e15 else value
-
-
-def _duration(seconds: float) -> str:
-    """The largest unit in which the number is whole, else as many decimals as it takes."""
-    if math.isfinite(seconds):
-        units = sorted(SECONDS, key=lambda unit: -SECONDS[unit])
-        whole = (f"{round(seconds / SECONDS[unit])}{unit}" for unit in units)
-        parts = (f"{seconds / SECONDS[unit]:.9f}".rstrip("0").rstrip(".") + unit for unit in units)
-        for text in (*whole, *parts):
-            if _means(text, seconds):
-                return text
-    return f"{seconds:.9f}s"
-
-
-def _means(text: str, seconds: float) -> bool:
-    try:
-        return duration(text) == seconds
-    except ValueError:
-        return False
 
 
 def _size(size: int) -> str | int:

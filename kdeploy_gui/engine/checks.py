@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from kdeploy_gui.model.event import CheckDone
 from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.files import FileState, ManifestEntry
+from kdeploy_gui.model.health import Health
 from kdeploy_gui.model.plan import Validation
 from kdeploy_gui.model.version import Version, VersionRange
 
@@ -51,6 +52,7 @@ def readiness_checks(
             f"{facts.clock_skew:+.1f} s",
             NO_LIMIT if limits.clock_skew is None else f"at most {limits.clock_skew:g} s",
         ),
+        *_temperature(limits, facts),
         *(
             CheckDone(f"tool {tool}", bool(facts.tools.get(tool)), facts.tools.get(tool) or "missing", "present")
             for tool in limits.tools
@@ -79,6 +81,14 @@ def _disks(limits: Validation, facts: Facts) -> Iterator[CheckDone]:
     for path, least in limits.disk.items():
         free = facts.disks[path].free_bytes if path in facts.disks else 0
         yield CheckDone(f"disk {path}", free >= least, _size(free), _at_least(least))
+
+
+def _temperature(limits: Validation, facts: Facts) -> Iterator[CheckDone]:
+    """Only where there is a limit: most machines have no sensor, and one that is not known is not within it."""
+    if limits.temperature is not None:
+        health = facts.health or Health()
+        cool = health.temperature is not None and health.temperature <= limits.temperature
+        yield CheckDone("temperature", cool, health.heat, f"at most {limits.temperature:g} °C")
 
 
 def _size(size: int) -> str:

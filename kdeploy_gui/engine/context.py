@@ -10,10 +10,11 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from kdeploy_gui.engine.boot import Boot
 from kdeploy_gui.engine.gate import RUN, checks_of, first_of, query_of
-from kdeploy_gui.errors import KdeployError
+from kdeploy_gui.errors import KdeployError, Rebooted
 from kdeploy_gui.model.environment import Environment
-from kdeploy_gui.model.event import Body, FactFound, OutputAppended, ReadinessChanged, StageProgress
+from kdeploy_gui.model.event import Body, OutputAppended, ReadinessChanged, StageProgress, TargetRebooted
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import ManifestEntry, Placement
 from kdeploy_gui.model.plan import Plan, PlannedFile, SourceFile
@@ -29,6 +30,7 @@ from kdeploy_gui.ports import (
     Instruments,
     KeptFiles,
     OutputStore,
+    PowerSupply,
     ReadinessLog,
     Remedies,
     RunControl,
@@ -50,6 +52,7 @@ class Ports:
     readiness: ReadinessLog
     output: OutputStore
     locks: EnvironmentLocks
+    power: PowerSupply
     clock: Clock
     instruments: Instruments
     remedies: Remedies
@@ -143,8 +146,7 @@ class Context:
     """One environment of one run: set-up, what earlier stages found out, and the ways to speak.
 
     Once `placing`, files on the machine may be those of this run.
-    `boot_id` names the boot that all found out so far holds for; once `instrumented`, another boot no longer replaces
-    it, and the validation says so.
+    `facts` are those of the newest contact. Once `rebooted`, what earlier stages did on the machine may be gone.
     """
 
     run: int
@@ -157,29 +159,56 @@ class Context:
     hashes: dict[str, str] = field(default_factory=dict)
     requirements: dict[str, Requirement] = field(default_factory=dict)
     facts: Facts | None = None
-    boot_id: str = ""
-    instrumented: bool = False
+    rebooted: bool = False
     ready: bool = False
     placing: bool = False
     instruments: dict[str, str] = field(default_factory=dict)
     _target: Target | None = None
 
+    def __post_init__(self) -> None:
+        ports = self.ports
+        self._boot = Boot(
+            environment=self.environment,
+            connector=ports.connector,
+            power=ports.power,
+            clock=ports.clock,
+            emit=self.emit,
+            output=self.output,
+        )
+
     async def target(self) -> Target:
-        """The connected machine; connects anew after a lost link. Raises what `Connector.connect` raises."""
+        """The connected machine; connects anew after a lost link. Raises what `Boot.reach` raises."""
         if self._target is None:
-            target = await self.ports.connector.connect(self.environment)
+            target = await self._boot.reach()
             try:
-                facts = await target.facts(self.query)
+                facts = await target.facts(replace(self.query, health=True))
             except BaseException:
                 await target.close()
                 raise
-            if self.facts is not None and facts.boot_id != self.facts.boot_id:
-                self.emit(FactFound("rebooted", f"boot id {self.facts.boot_id} is now {facts.boot_id}"))
-            self.facts = facts
-            if not self.instrumented:
-                self.boot_id = facts.boot_id
+            self._meet(facts)
             self._target = target
         return self._target
+
+    async def look(self, *, health: bool = False) -> Facts:
+        """Facts of now. Raises Rebooted where they are those of another boot than the one that the stage began in."""
+        target = await self.target()
+        before = self.known.boot_id
+        facts = await target.facts(replace(self.query, health=health))
+        self._meet(facts)
+        if facts.boot_id != before:
+            raise Rebooted(
+                "E-REBOOTED",
+                f"Target rebooted (boot id changed): it was {before} and is {facts.boot_id} now",
+                on_target="What was deployed is verified again in the new boot, at the next contact.",
+            )
+        return facts
+
+    def _meet(self, facts: Facts) -> None:
+        """Keep facts, and tell when they are those of another boot."""
+        if self.facts is not None and facts.boot_id != self.facts.boot_id:
+            self.rebooted = True
+            self.emit(TargetRebooted(self.facts.boot_id, facts.boot_id))
+        self.facts = facts
 
     async def disconnect(self) -> None:
         """Let go of the machine."""

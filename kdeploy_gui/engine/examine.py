@@ -28,7 +28,7 @@ async def examine(ports: Ports, environment: Environment, tell: Callable[[CheckS
     try:
         target = await ports.connector.approach(environment, way.heard)
         try:
-            facts = await _facts(target.facts(FactsQuery()), environment)
+            facts = await _facts(target.facts(FactsQuery(health=True)), environment)
         finally:
             await target.close()
     except KdeployError as error:

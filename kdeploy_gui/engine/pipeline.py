@@ -13,10 +13,21 @@ from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.retry import wait_before
 from kdeploy_gui.engine.stages import STAGES, deploy
 from kdeploy_gui.engine.verdict import Verdict
-from kdeploy_gui.errors import Cancelled, Category, Evidence, KdeployError, NetworkError, NothingKept, TargetError
+from kdeploy_gui.errors import (
+    Cancelled,
+    Category,
+    Evidence,
+    KdeployError,
+    NetworkError,
+    NothingKept,
+    Rebooted,
+    TargetError,
+)
 from kdeploy_gui.model.event import (
     Body,
+    DependencyDone,
     EnvironmentFinished,
+    FileDone,
     RetryScheduled,
     RollbackDone,
     StageFinished,
@@ -39,6 +50,10 @@ _AFTER_CANCEL: Mapping[Stage | None, str] = {
     Stage.INSTRUMENTATION: _WHOLE,
     Stage.VALIDATING: _WHOLE,
 }
+
+
+AFTER_REBOOT = (Stage.DEPENDENCIES, Stage.DEPLOYING, Stage.INSTRUMENTATION, Stage.VALIDATING)
+"""Stages whose work on the machine a reboot may undo: files in memory, what was switched on."""
 
 
 class StageFailed(Exception):
@@ -87,9 +102,12 @@ class Pipeline:
         self._verdict = verdict
         self._stage: Stage | None = None
         self._attempt = 0
+        self._repeating = False
 
     def emit(self, body: Body) -> None:
-        """Publish under the current stage and attempt."""
+        """Publish under the current stage and attempt; what stays as it was is not told twice."""
+        if self._repeating and isinstance(body, FileDone | DependencyDone) and body.action in {"same", "present"}:
+            return
         self._publish(body, self._stage, self._attempt)
 
     async def run(self, admission: Admission) -> None:
@@ -169,6 +187,7 @@ class Pipeline:
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
+                await self._catch_up()
                 await work(self._context)
         except TimeoutError as error:
             if not deadline.expired():
@@ -180,6 +199,24 @@ class Pipeline:
                 limit=f"{limit:g}",
             ) from error
 
+    async def _catch_up(self) -> None:
+        """After a reboot: what earlier stages did is verified, and done again where it is gone, before this one."""
+        context = self._context
+        if self._attempt > 1 and self._stage in AFTER_REBOOT:
+            await context.target()
+        if not context.rebooted:
+            return
+        self._repeating = True
+        try:
+            for stage, work in STAGES:
+                if stage is self._stage:
+                    break
+                if stage in AFTER_REBOOT and not context.plan.takes_back:
+                    await work(context)
+        finally:
+            self._repeating = False
+        context.rebooted = False
+
     async def _after_failure(self, error: Exception) -> float:
         if self._stage is None:
             raise RuntimeError("a failure outside any stage") from error
@@ -190,7 +227,7 @@ class Pipeline:
         if isinstance(error, NetworkError):
             await context.disconnect()
         if wait is None:
-            if isinstance(error, TargetError) and self._stage is not Stage.CONNECTING:
+            if isinstance(error, TargetError | Rebooted) and self._stage is not Stage.CONNECTING:
                 await context.drop_mark(f"run {context.run}: {error.message}")
             raise StageFailed(await self._taken_back(failure)) from error
         self.emit(RetryScheduled(round(wait, 3), failure))

@@ -53,7 +53,7 @@ async def _look(
     target = await ports.connector.connect(environment)
     try:
         async with asyncio.timeout(PATIENCE):
-            facts = await target.facts(FactsQuery())
+            facts = await target.facts(FactsQuery(health=True))
             if mark is None:
                 return facts, None
             return facts, await target.survey([each.path for each in mark.manifest])

@@ -18,6 +18,7 @@ from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.facts import Disk, Facts, FactsQuery, Folder, Presence
 from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, Restored
+from kdeploy_gui.model.health import Health
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey, randomart
 from kdeploy_gui.ports import Content, Target
 
@@ -92,6 +93,7 @@ class MemoryTarget:
             disks=dict.fromkeys(query.paths, disk),
             programs={each: self._machine.programs.get(each, Presence.RUNS) for each in query.programs},
             folders={path: Folder(path, path, disk=disk, mount="/") for path in map(facts.expand, query.folders)},
+            health=(facts.health or Health()) if query.health else None,
         )
 
     async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:

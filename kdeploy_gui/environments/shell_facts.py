@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from posixpath import join
 
+from kdeploy_gui.environments.shell_health import health_in
 from kdeploy_gui.errors import Evidence, TargetError
 from kdeploy_gui.model.abi import HEADER, Abi
 from kdeploy_gui.model.command import Completed
@@ -25,7 +26,8 @@ def asked(query: FactsQuery) -> str:
     """What `facts.sh` reads from its stdin."""
     steps = dict.fromkeys(step for folder in query.folders for step in _way(folder))
     lines = {"option": query.options, "program": query.programs, "step": steps, "folder": query.folders}
-    return "".join(f"{kind}\t{each}\n" for kind, wanted in lines.items() for each in wanted)
+    words = "".join(f"{kind}\t{each}\n" for kind, wanted in lines.items() for each in wanted)
+    return f"{words}health\t\n" if query.health else words
 
 
 def parse_facts(done: Completed, now: float) -> Facts:
@@ -85,6 +87,7 @@ def _facts(text: str, now: float) -> Facts | None:
         loaders=tuple(frames["loader"]),
         programs={path: Presence(word) for path, word in frames["program"].items()},
         folders=folders_in(text),
+        health=health_in(text),
         options=frozenset(frames["option"]) - {""} if "" in frames["option"] else None,
     )
 

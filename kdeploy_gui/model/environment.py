@@ -30,12 +30,31 @@ class Become(StrEnum):
     SUDO = "sudo"
 
 
+class PowerAction(StrEnum):
+    """What can be done to a board's supply."""
+
+    ON = "on"
+    OFF = "off"
+    RESET = "reset"
+
+
 @dataclass(frozen=True, slots=True)
 class Power:
     """Commands, run on the workstation, that switch a board's supply; empty: there is none."""
 
     on: str = ""
     off: str = ""
+    reset: str = ""
+
+    def command(self, action: PowerAction) -> str:
+        """The command for an action; empty: there is none."""
+        return {PowerAction.ON: self.on, PowerAction.OFF: self.off, PowerAction.RESET: self.reset}[action]
+
+    def lacks(self, action: PowerAction) -> tuple[PowerAction, ...]:
+        """The commands that are missing for an action; a reset can be made of off and on."""
+        is_made_of_both = action is PowerAction.RESET and not self.reset
+        needed = (PowerAction.OFF, PowerAction.ON) if is_made_of_both else (action,)
+        return tuple(each for each in needed if not self.command(each))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +75,9 @@ class Environment:
     `host_key_type` are their algorithms (`host_key.ALGORITHMS`), as far as they are known. `host_ca` are keys or
     fingerprints of authorities whose certificates for `host` count as pins, `revoked_host_key` public keys that never
     count. `jump_host_key` are the pins of a jump host that is named by its address. `legacy` allows algorithms that are
-    no longer safe; `become_credential` names the keyring's entry with the password of sudo.
+    no longer safe; `become_credential` names the keyring's entry with the password of sudo. `autostart` lets a run
+    switch the machine on when it does not answer; `boot_timeout` are the seconds that a run then waits for it, 0 where
+    the lab file says nothing: with a `boot_timeout` a run waits even where it cannot switch anything on.
     """
 
     name: str
@@ -82,6 +103,7 @@ class Environment:
     uri: str = ""
     domain: str = ""
     autostart: bool = False
+    boot_timeout: float = 0.0
     snapshot: str = "auto"
     kernels: tuple[Kernel, ...] = ()
 

@@ -65,6 +65,14 @@ class FactFound:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetRebooted:
+    """The machine booted again, and nobody in this run had asked for it; boot ids before and after."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileDone:
     """A file of the plan is as declared; `action`: sent, same, mode (only mode or owner were set) or removed."""
 
@@ -206,6 +214,7 @@ Body = (
     | StageStarted
     | StageProgress
     | FactFound
+    | TargetRebooted
     | FileDone
     | DependencyDone
     | InstrumentState

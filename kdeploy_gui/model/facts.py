@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from kdeploy_gui.model.abi import Abi
 from kdeploy_gui.model.files import FileKind
+from kdeploy_gui.model.health import Health
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class FactsQuery:
     """What to ask for beyond the fixed facts: commands to look up and paths whose file system to measure.
 
     `programs` are paths that shall be executable, `folders` those that files go to; both may start with `~/`.
-    `options` are options of the kernel's configuration, without CONFIG_.
+    `options` are options of the kernel's configuration, without CONFIG_. `health` asks how the machine is doing.
     """
 
     tools: tuple[str, ...] = ()
@@ -23,6 +24,7 @@ class FactsQuery:
     programs: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    health: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Facts:
     clock is read in whole seconds), `tools` maps each asked command to its path, empty if it is missing. `userland` is
     what /bin/sh is made for, `emulated` what user-mode emulators are registered for, `loaders` are the dynamic loaders
     that are there; `folders` by their absolute paths. `options` are those asked for that the kernel is built with, None
-    where its configuration cannot be read.
+    where its configuration cannot be read. `health` is None where it was not asked for.
     """
 
     kernel_release: str
@@ -109,6 +111,7 @@ class Facts:
     programs: Mapping[str, Presence] = field(default_factory=dict)
     folders: Mapping[str, Folder] = field(default_factory=dict)
     options: frozenset[str] | None = None
+    health: Health | None = None
 
     def expand(self, path: str) -> str:
         """`~/x` as an absolute path on this target; other paths unchanged."""

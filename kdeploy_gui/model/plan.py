@@ -104,7 +104,10 @@ class Instrumentation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
-    """Limits for READY; bytes and seconds. None or empty: not checked. Network, resources and files always are."""
+    """Limits for READY; bytes, seconds and degrees Celsius. None or empty: not checked.
+
+    Network, resources and files always are.
+    """
 
     kernel: str = ""
     arch: tuple[str, ...] = ()
@@ -113,6 +116,7 @@ class Validation:
     load: float | None = None
     tools: tuple[str, ...] = ()
     clock_skew: float | None = None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from kdeploy_gui.model.event import (
     StageProgress,
     StageStarted,
     StageSummary,
+    TargetRebooted,
 )
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
@@ -98,6 +99,8 @@ class EnvironmentState:
                 return replace(state, progress=event.body, note=note or state.note)
             case FactFound(name, value):
                 return replace(state, facts={**state.facts, name: value})
+            case TargetRebooted():
+                return replace(state, note="rebooted: what was done before is verified again")
             case FileDone():
                 return replace(state, files=_count(state.files, event.body))
             case DependencyDone(name):

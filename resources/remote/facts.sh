@@ -1,7 +1,8 @@
 # Facts about this machine, one `key<TAB>value` a line. Changes nothing.
 # $1: number of commands to look up; then the commands; then paths whose file system is measured.
 # stdin: `option<TAB>NAME` whether the kernel is built with that, `program<TAB>PATH` whether that can be executed, then
-# `step<TAB>PATH` who owns that, then `folder<TAB>PATH` where that really is and what file system holds it.
+# `step<TAB>PATH` who owns that, then `folder<TAB>PATH` where that really is and what file system holds it; `health` what
+# is wrong with the machine.
 LC_ALL=C
 export LC_ALL
 
@@ -111,6 +112,7 @@ tab='	'
 newline='
 '
 asked=
+health=
 folders=
 links=
 last=
@@ -158,6 +160,27 @@ tell_options() {
     done
 }
 
+# Sensors, mounts of disks with what /etc/fstab wants of them, and the kernel's errors: how many, and the last five.
+# The log's end is told, too: without it nobody may read it. Tools differ in --level, but all have -r.
+tell_health() {
+    say health asked
+    for file in /sys/class/thermal/thermal_zone*/temp; do
+        { IFS= read -r line < "$file"; } 2>/dev/null && say temperature "$line"
+    done
+    while read -r device path type options _; do
+        case $device in /dev/* | ubi* | mtd*) ;; *) continue ;; esac
+        case $type in squashfs | iso9660 | erofs | cramfs | romfs) continue ;; esac
+        say mounted "$options	$path"
+    done < /proc/mounts
+    if [ -r /etc/fstab ]; then
+        while read -r device path _ options _; do
+            case $device in '' | '#'*) ;; *) say fstab "$options	$path" ;; esac
+        done < /etc/fstab
+    fi
+    { dmesg -r 2>/dev/null && echo '<ok>'; } | sed -n -e '/^<[0-3]>/p' -e '/^<ok>$/p' | sed = | tail -n 12 | cut -c 1-300 |
+        while IFS= read -r line; do say kernel_log "$line"; done
+} 2>/dev/null
+
 # While steps are read the arguments are those to tell about, then file systems to measure.
 set --
 while IFS=$tab read -r kind path; do
@@ -170,6 +193,7 @@ while IFS=$tab read -r kind path; do
     esac
     case $kind in
         option) asked="$asked $path" ;;
+        health) health=yes ;;
         program)
             if [ ! -f "$place" ]; then
                 say program "$path	missing"
@@ -213,6 +237,7 @@ while IFS=$tab read -r kind path; do
     esac
 done
 [ -z "$asked" ] || tell_options "$asked"
+[ -z "$health" ] || tell_health
 if [ -n "$folders" ]; then
     measure "$@"
     while read -r _ path _ options _; do

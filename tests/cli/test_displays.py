@@ -36,6 +36,7 @@ from kdeploy_gui.model.event import (
     StageFinished,
     StageProgress,
     StageStarted,
+    TargetRebooted,
 )
 from kdeploy_gui.model.failure import Failure, Place
 from kdeploy_gui.model.run import RunState, fold
@@ -176,6 +177,23 @@ def test_plain_lines_tell_ends_and_retries(capsys: pytest.CaptureFixture[str]) -
         f"b: ✗ failed, E-LOST: {HARMLESS}",
         "c: ✓ completed, READY",
     ]
+
+
+def test_plain_lines_tell_waits_reboots_and_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    told = events(
+        ("a", Stage.CONNECTING, StageProgress(0, 0, "", "switching it on: pdu \x1b[31m3 on")),
+        ("a", Stage.CONNECTING, StageProgress(0, 0, "s", "waiting for boot, 0 s of 180 s")),
+        ("a", Stage.CONNECTING, StageProgress(5, 0, "s", "waiting for boot, 5 s of 180 s")),
+        ("a", Stage.VALIDATING, TargetRebooted("b1", "b2\x1b")),
+        ("a", Stage.VALIDATING, FactFound("temperature", "90.0 °C")),
+        ("a", Stage.VALIDATING, FactFound("warning_temperature", "90.0 °C")),
+    )
+    lines = plain(told, capsys, verbose=False)
+    assert "\x1b" not in "".join(lines)
+    assert lines[0].startswith("a: environment connection: switching it on: pdu ")
+    assert lines[1] == "a: environment connection: waiting for boot, 0 s of 180 s"
+    assert lines[2].startswith("a: ↻ readiness validation: target rebooted, boot id b1 is now b2")
+    assert lines[3:] == ["a: warning temperature: 90.0 °C"]
 
 
 def test_verbose_lines_tell_everything(capsys: pytest.CaptureFixture[str]) -> None:

@@ -192,6 +192,14 @@ async def test_facts_tell_kernel_home_and_asked_tools(peer: Peer) -> None:
     assert abs(facts.clock_skew) < 5
 
 
+async def test_facts_tell_how_a_machine_is_doing_where_that_is_asked(peer: Peer) -> None:
+    assert (await peer.target.facts(FactsQuery())).health is None
+    health = (await peer.target.facts(FactsQuery(health=True))).health
+    assert health is not None
+    assert health.temperature is None or -100 <= health.temperature <= 250
+    assert health.kernel_errors is None or health.kernel_errors >= len(health.last_errors)
+
+
 async def test_facts_tell_the_way_to_folders_and_whether_programs_are_there(peer: Peer) -> None:
     asked = (peer.root, f"{peer.root}/not/there yet", "~/suite", "~")
     facts = await peer.target.facts(FactsQuery(programs=("/bin/sh",), folders=asked))

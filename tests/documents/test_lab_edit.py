@@ -140,10 +140,11 @@ def test_added_environment_reads_back(lab: Path) -> None:
         jump="a",
         host_keys=(KEY, OTHER_KEY),
         roots=("/opt", "~"),
-        power=Power("echo 'on'", 'echo "off"'),
+        power=Power("echo 'on'", 'echo "off"', "pdu reset"),
         uri="qemu:///session",
         domain="d",
         autostart=True,
+        boot_timeout=240.0,
         snapshot="never",
         kernels=(Kernel("k", "/i"), Kernel("l", "/j", "/r", 'a="b c"')),
     )

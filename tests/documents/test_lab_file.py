@@ -30,9 +30,11 @@ host_ca = ["{PUBLIC}", "{KEY}"]
 revoked_host_key = "{PUBLIC} old"
 legacy = true
 host_key = "{KEY}"
+boot_timeout = "90s"
 [environment.power]
 on = "pdu 3 on"
 off = "pdu 3 off"
+reset = "pdu 3 cycle"
 
 [[environment]]
 name = "vm-debug"
@@ -82,7 +84,8 @@ def test_whole_lab(tmp_path: Path) -> None:
                 host_ca=(PUBLIC, KEY),
                 revoked_host_key=(f"{PUBLIC} old",),
                 legacy=True,
-                power=Power("pdu 3 on", "pdu 3 off"),
+                power=Power("pdu 3 on", "pdu 3 off", "pdu 3 cycle"),
+                boot_timeout=90.0,
             ),
             Environment(
                 name="vm-debug",
@@ -162,7 +165,11 @@ BAD = [
     ('autostart = "yes"', "autostart", "autostart must be true or false"),
     ('hots = "x"', "hots", "unknown key 'hots' - did you mean 'host'?"),
     ("power = { on = 1 }", "power.on", "on must be a string, not 1"),
-    ("power = { reset = 'x' }", "power.reset", "unknown key 'reset'"),
+    ("power = { rset = 'x' }", "power.rset", "unknown key 'rset'"),
+    ("power = { on = 'pdu \"3 on' }", "power.on", "must be a program with its arguments, but has no closing quotation"),
+    ("power = { off = '\"\" 3 off' }", "power.off", "must name a program"),
+    ("boot_timeout = 90", "boot_timeout", 'must be a duration such as "500ms", "30s"'),
+    ('boot_timeout = "0s"', "boot_timeout", "must be longer than nothing"),
     ('kernel = [{ name = "a" }]', "kernel[0].image", "image is missing"),
     (
         'kernel = [{ name = "a", image = "/i" }, { name = "a", image = "/j" }]',

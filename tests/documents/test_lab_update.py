@@ -9,7 +9,7 @@ import pytest
 
 from kdeploy_gui.documents.lab_file import read_lab
 from kdeploy_gui.documents.lab_update import update_environment, updated_problems
-from kdeploy_gui.model.environment import Environment, Kind
+from kdeploy_gui.model.environment import Environment, Kind, Power
 
 KEY = "SHA256:" + "A" * 43
 OTHER_KEY = "SHA256:" + "B" * 43
@@ -119,3 +119,85 @@ def test_looking_for_problems_writes_nothing(lab: Path) -> None:
     assert "no environment is called 'x'" in updated_problems(lab, "x", read(lab, "a"))[0].message
     assert lab.read_text() == LAB
     assert [each.name for each in lab.parent.iterdir()] == ["lab.toml"]
+
+
+@pytest.mark.parametrize(
+    ("before", "power", "after"),
+    [
+        (
+            '[environment.power]\non = "a on" # socket 1\noff = "a off"\n',
+            Power("b on", "", "b cycle"),
+            '[environment.power]\non = "b on" # socket 1\nreset = "b cycle"\n',
+        ),
+        (
+            'power = { on = "a on", off = "a off" } # socket 1\n',
+            Power("b on", "a off"),
+            'power = { on = "b on", off = "a off" } # socket 1\n',
+        ),
+        ('power = { on = "a on", off = "a off" } # socket 1\n', Power(), "power = {} # socket 1\n"),
+        (
+            'power.on = "a on" # socket 1\n',
+            Power("a on", "a off"),
+            'power.on = "a on" # socket 1\npower.off = "a off"\n',
+        ),
+        ("tags = []\n", Power("a on", "a off"), 'tags = []\n[environment.power]\non = "a on"\noff = "a off"\n'),
+        ("", Power(reset="r"), '[environment.power]\nreset = "r"\n'),
+    ],
+    ids=["table", "inline", "inline emptied", "dotted", "new", "new at once"],
+)
+@pytest.mark.parametrize(
+    "rest",
+    ["", '# the next\n[[environment]]\nname = "b"\nhost = "h"\n', '[[environment.kernel]]\nname = "k"\nimage = "i"\n'],
+    ids=["last", "before another", "before kernels"],
+)
+def test_power_commands_are_written_where_they_stand(
+    tmp_path: Path, before: str, power: Power, after: str, rest: str
+) -> None:
+    path = tmp_path / "lab.toml"
+    head = '[[environment]]\nname = "a"\nhost = "h"\n'
+    path.write_text(f"{head}{before}{rest}")
+    known = read(path, "a")
+    assert update_environment(path, "a", replace(known, power=power), known) == ()
+    assert path.read_text() == f"{head}{after}{rest}"
+    assert read(path, "a") == replace(known, power=power)
+
+
+def test_a_table_of_power_commands_is_added_behind_a_last_line_without_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text('[[environment]]\nname = "a"\nhost = "h"')
+    known = read(path, "a")
+    wanted = replace(known, power=Power("a on"), autostart=True, boot_timeout=90.0)
+    assert update_environment(path, "a", wanted, known) == ()
+    assert read(path, "a") == wanted
+
+
+def test_a_boot_timeout_in_other_words_is_no_change_by_somebody_else(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    text = '[[environment]]\nname = "a"\nhost = "h"\nboot_timeout = "120 s" # slow flash\n'
+    path.write_text(text)
+    known = read(path, "a")
+    assert update_environment(path, "a", known, known) == ()
+    assert path.read_text() == text
+    assert update_environment(path, "a", replace(known, boot_timeout=300.0), known) == ()
+    assert path.read_text() == text.replace("120 s", "5m")
+    known = read(path, "a")
+    assert update_environment(path, "a", replace(known, boot_timeout=0.0), known) == ()
+    assert read(path, "a").boot_timeout == 0
+
+
+def test_a_power_command_that_others_changed_meanwhile_is_not_overwritten(lab: Path) -> None:
+    known = read(lab, "a")
+    theirs = replace(known, power=Power("pdu 9 on"))
+    assert update_environment(lab, "a", theirs, known) == ()
+    (problem,) = update_environment(lab, "a", replace(known, power=Power("pdu 2 on")), known)
+    assert problem.field == "power.on"
+    assert read(lab, "a").power == Power("pdu 9 on")
+
+
+def test_a_power_command_that_is_none_is_refused(lab: Path) -> None:
+    known = read(lab, "a")
+    before = lab.read_text()
+    (problem,) = updated_problems(lab, "a", replace(known, power=Power("pdu 'on")), known)
+    assert problem.field == "environment[0].power.on"
+    assert "no closing quotation" in problem.message
+    assert lab.read_text() == before

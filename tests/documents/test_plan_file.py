@@ -79,6 +79,7 @@ load = 8
 network = []
 tools = ["sh", "perf"]
 clock_skew = "5s"
+temperature = "85.5 °C"
 """
 
 SMALL = 'name = "x"\nenvironments = ["*"]\n'
@@ -128,6 +129,7 @@ def test_whole_plan_becomes_a_draft(tmp_path: Path) -> None:
             load=8.0,
             tools=("sh", "perf"),
             clock_skew=5.0,
+            temperature=85.5,
         ),
         policy=Policy(5, 4, 1, Backoff(0.5, 2.0, 60.0, 0.0), 600.0, Rollback.ALL, 3),
     )
@@ -183,6 +185,7 @@ BAD = [
     ('validation.tools = ["-x"]', "validation.tools[0]", "tools[0] must be a command without its folder"),
     ('validation.disk = { opt = "1MiB" }', "validation.disk", "disk has a path that must be absolute"),
     ('validation.disk = { "/o" = "1" }', 'validation.disk."/o"', '"/o" must be a size such as'),
+    ('validation.temperature = "85F"', "validation.temperature", 'must be a temperature such as "85C"'),
     ("validation.clock_skew = 07:32:00", "validation.clock_skew", "not a date or time"),
     ('validation.network = ["icmp:x"]', "validation.network", "network is not supported yet"),
     ('validation.kernel_config = ["A=y"]', "validation.kernel_config", "kernel_config is not supported yet"),

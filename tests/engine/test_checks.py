@@ -10,6 +10,7 @@ from kdeploy_gui.engine.checks import readiness_checks
 from kdeploy_gui.model.event import CheckDone
 from kdeploy_gui.model.facts import Disk, Facts
 from kdeploy_gui.model.files import FileKind, FileState, ManifestEntry
+from kdeploy_gui.model.health import Health
 from kdeploy_gui.model.plan import Validation
 
 MIB = 1 << 20
@@ -21,6 +22,7 @@ FACTS = Facts(
     memory_available=256 * MIB,
     load=2.0,
     clock_skew=-3.0,
+    health=Health(60.5),
     tools={"sh": "/bin/sh", "perf": ""},
     disks={"/opt": Disk(64 * MIB, 100 * MIB)},
 )
@@ -50,6 +52,8 @@ def test_without_limits_everything_is_looked_at_and_nothing_refused() -> None:
         (Validation(load=2.0), "load", True, "2.00", "at most 2.00"),
         (Validation(load=1.99), "load", False, "2.00", "at most 1.99"),
         (Validation(clock_skew=3.0), "clock_skew", True, "-3.0 s", "at most 3 s"),
+        (Validation(temperature=60.5), "temperature", True, "60.5 °C", "at most 60.5 °C"),
+        (Validation(temperature=60.0), "temperature", False, "60.5 °C", "at most 60 °C"),
         (Validation(clock_skew=2.9), "clock_skew", False, "-3.0 s", "at most 2.9 s"),
         (Validation(disk={"/opt": 64 * MIB}), "disk /opt", True, "64 MiB", "at least 64 MiB"),
         (Validation(disk={"/opt": 64 * MIB + 1}), "disk /opt", False, "64 MiB", "at least 64 MiB"),

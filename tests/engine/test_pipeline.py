@@ -20,7 +20,7 @@ from kdeploy_gui.errors import (
     TargetError,
     TrustError,
 )
-from kdeploy_gui.model.event import EnvironmentFinished, FactFound, RetryScheduled, StageFinished
+from kdeploy_gui.model.event import EnvironmentFinished, RetryScheduled, StageFinished, TargetRebooted
 from kdeploy_gui.model.plan import Policy
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from kdeploy_gui.remedies import bundled
@@ -137,8 +137,7 @@ async def test_a_reboot_between_two_attempts_is_told(tmp_path: Path) -> None:
     async with rehearsal(tmp_path, machines, content, connector=hooked(machines, content, reboot)) as run:
         state, events = await run.run(whole_plan(["a"], content))
         mark = run.history.readiness.latest("a")
-    facts = [each.body for each in events if isinstance(each.body, FactFound) and each.body.name == "rebooted"]
-    assert [each.value for each in facts] == [f"boot id {before} is now another-boot"]
+    assert [each.body for each in of(events, "target_rebooted")] == [TargetRebooted(before, "another-boot")]
     assert state.outcome is Outcome.SUCCEEDED
     assert mark is not None
     assert mark.boot_id == "another-boot"

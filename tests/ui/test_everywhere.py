@@ -57,6 +57,7 @@ from kdeploy_gui.model.event import (
     StageFinished,
     StageProgress,
     StageStarted,
+    TargetRebooted,
 )
 from kdeploy_gui.model.failure import Failure, Place
 from kdeploy_gui.model.plan import PlanSource
@@ -114,6 +115,7 @@ def tell_run(session: Session, folder: Path) -> int:
         (RunStarted(), None),
         (StageStarted(), Stage.DEPENDENCIES),
         (FactFound(H, H), Stage.DEPENDENCIES),
+        (TargetRebooted(H, H), Stage.DEPENDENCIES),
         (DependencyDone(H, H, H, H), Stage.DEPENDENCIES),
         (StageFinished(StageOutcome.SUCCEEDED, 1.0), Stage.DEPENDENCIES),
         (StageStarted(), Stage.DEPLOYING),

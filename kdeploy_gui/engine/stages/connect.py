@@ -6,6 +6,7 @@ from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.gate import refusals
 from kdeploy_gui.model.event import FactFound
 from kdeploy_gui.model.facts import Facts
+from kdeploy_gui.model.figures import duration
 
 
 async def run(context: Context) -> None:
@@ -30,7 +31,9 @@ def described(facts: Facts) -> tuple[tuple[str, str], ...]:
         ("user", f"{facts.user}:{facts.group}"),
         ("memory_available", f"{facts.memory_available >> 20} MiB of {facts.memory_total >> 20} MiB"),
         ("load", f"{facts.load:.2f}"),
+        ("uptime", duration(facts.uptime)),
         ("clock_skew", f"{facts.clock_skew:+.1f} s"),
         ("package_manager", facts.package_manager or "none"),
         *((f"disk {path}", f"{disk.free_bytes >> 20} MiB free on {disk.mount}") for path, disk in facts.disks.items()),
+        *(facts.health.described() if facts.health else ()),
     )

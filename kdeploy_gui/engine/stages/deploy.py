@@ -38,7 +38,7 @@ async def run(context: Context) -> None:
             context.emit(FileDone(placement.entry.path, "same", 0, placement.entry.sha256))
     if not changed:
         return
-    facts = await target.facts(context.query)
+    facts = await context.look()
     context.refuse(refusals(context.arrivals(), facts, context.environment.roots, states=states))
     await context.drop_mark(f"run {context.run} began to change its files and has not made it READY since")
     step = max(1, batch.size // 20)

@@ -17,13 +17,7 @@ ANSWERS = ("yes", "no", "unknown")
 
 async def run(context: Context) -> None:
     """Tell the state of every instrument the plan names. Raises TargetError when a required one is not on."""
-    context.instrumented = False
     target = await context.target()
-    await _detect_all(context, target)
-    context.instrumented = True
-
-
-async def _detect_all(context: Context, target: Target) -> None:
     wants = context.plan.instrumentation.wants
     chosen = [each for each in context.ports.instruments.all() if wants.get(each.name, Want.OFF) is not Want.OFF]
     if not chosen:

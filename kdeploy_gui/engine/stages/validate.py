@@ -5,6 +5,7 @@ from __future__ import annotations
 from kdeploy_gui.engine.checks import readiness_checks
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.errors import ReadinessError
+from kdeploy_gui.model.event import FactFound
 
 
 async def run(context: Context) -> None:
@@ -14,14 +15,16 @@ async def run(context: Context) -> None:
         await context.mark(False, f"run {context.plan.takes_back} was taken back by run {context.run}")
         return
     manifest = context.manifest()
-    facts = await target.facts(context.query)
+    boot_id = context.known.boot_id
+    facts = await context.look(health=True)
+    for name, value in facts.health.warnings() if facts.health else ():
+        context.emit(FactFound(name, value))
     states = await target.survey([each.path for each in manifest])
-    checks = readiness_checks(context.plan.validation, context.boot_id, facts, manifest, states)
+    checks = readiness_checks(context.plan.validation, boot_id, facts, manifest, states)
     for number, check in enumerate(checks, 1):
         context.emit(check)
         context.progress(number, len(checks), "checks", check.check)
     failed = [f"{each.check}: {each.value}, allowed {each.limit}" for each in checks if not each.ok]
-    context.facts = facts
     if failed:
         await context.mark(False, "; ".join(failed))
         raise ReadinessError(

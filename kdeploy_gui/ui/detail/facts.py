@@ -52,11 +52,12 @@ def described(facts: Facts) -> Mapping[str, str]:
         "home": facts.home,
         "memory_available": f"{facts.memory_available >> 20} MiB of {facts.memory_total >> 20} MiB",
         "load": f"{facts.load:.2f}",
-        "up for": duration(facts.uptime),
+        "uptime": duration(facts.uptime),
         "clock_skew": f"{facts.clock_skew:+.1f} s",
         "package_manager": facts.package_manager or "none",
     }
-    return {name: value for name, value in said.items() if value}
+    health = dict(facts.health.described()) if facts.health else {}
+    return {name: value for name, value in {**said, **health}.items() if value}
 
 
 class Known:

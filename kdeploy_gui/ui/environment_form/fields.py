@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
-from kdeploy_gui.model.environment import Become, Environment, Kind
+from kdeploy_gui.model.environment import Become, Environment, Kind, Power, PowerAction
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui import widgets
 from kdeploy_gui.ui.environment_form.parts import LARGE, ProblemLine, clear, in_lines
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.widgets import Button, IconButton, PlainLabel
+from kdeploy_gui.ui.wizard.validation import seconds_of, span_of
 
 LABELS = 112
 NARROW = 96
 WIDTH = 25
+POWER = ("power.on", "power.off", "power.reset")
 CONNECTION = frozenset({"host", "port", "user", "identity_file", "credential", "jump", "host_key"})
 """Fields that decide whether a machine can be reached: a change of one makes an old test worthless."""
+STARTS = ((False, "By hand"), (True, "By a run that needs it"))
+POWER_HINT = "Commands on this workstation, run without a shell. Without one for reset: off, then on."
+BOOT_HINT = "So long a run waits for it to boot. Empty: 3 minutes once it was switched on, else not at all."
 KINDS = ((Kind.BOARD, "Board over SSH"), (Kind.QEMU, "QEMU guest"))
 SUDO = "Where sudo asks for a password, `become_credential` in the lab file names its entry in the keyring."
 
@@ -119,14 +124,14 @@ class Fields(QObject):
         self.become.setToolTip(SUDO)
         self.pins = Pins(look)
         self.browse = Button("Browse...", look, widgets.Kind.SECONDARY, icon="folder-open-outline")
-        self._texts = {key: QLineEdit() for key in ("name", "tags", "host", "port", "user", "identity_file")}
-        self._texts["credential"] = QLineEdit()
-        self._texts["name"].setPlaceholderText("such as rpi5-net")
-        self._texts["host"].setPlaceholderText("host name or address")
-        self._texts["identity_file"].setPlaceholderText("agent and default keys")
-        self._texts["credential"].setPlaceholderText("entry in the keyring")
+        self._texts = _lines()
+        self.autostart = _choice(STARTS)
+        self.rows = self._made_rows(look)
+        self._connect()
+
+    def _made_rows(self, look: Look) -> Mapping[str, Row]:
         tags_hint = "Words with spaces between; tag:WORD selects by them."
-        self.rows = {
+        return {
             "name": Row(look, "Name", self._texts["name"]),
             "kind": Row(look, "Kind", self.kind),
             "group": Row(look, "Group", self.group),
@@ -141,8 +146,12 @@ class Fields(QObject):
             ),
             "jump": Row(look, "Jump host", self.jump),
             "become": Row(look, "Become", self.become, hint=SUDO),
+            "power.on": Row(look, "Power on", self._texts["power.on"]),
+            "power.off": Row(look, "Power off", self._texts["power.off"]),
+            "power.reset": Row(look, "Power reset", self._texts["power.reset"], hint=POWER_HINT),
+            "autostart": Row(look, "Switched on", self.autostart),
+            "boot_timeout": Row(look, "Boot time", self._texts["boot_timeout"], hint=BOOT_HINT),
         }
-        self._connect()
 
     def text(self, key: str) -> QLineEdit:
         """The line of a key."""
@@ -159,6 +168,10 @@ class Fields(QObject):
         _choose(self.kind, environment.kind)
         _choose(self.jump, environment.jump)
         _choose(self.become, environment.become)
+        for key in POWER:
+            self._texts[key].setText(environment.power.command(PowerAction(key.removeprefix("power."))))
+        self._texts["boot_timeout"].setText(span_of(environment.boot_timeout) if environment.boot_timeout else "")
+        self.autostart.setCurrentIndex(int(environment.autostart))
         self.group.setEditText(environment.group)
         self.pins.set_keys(environment.host_keys)
         self.blockSignals(False)
@@ -180,7 +193,18 @@ class Fields(QObject):
             jump=self.jump.currentData() or "",
             become=Become(self.become.currentData()),
             host_keys=self.pins.keys,
+            power=Power(*(self._texts[key].text().strip() for key in POWER)),
+            autostart=bool(self.autostart.currentIndex()),
+            boot_timeout=self._boot_timeout(),
         )
+
+    def _boot_timeout(self) -> float:
+        """Seconds; a number that no lab file may hold where the text is no duration."""
+        text = self._texts["boot_timeout"].text().strip()
+        try:
+            return seconds_of(text) if text else 0.0
+        except ValueError:
+            return -1.0
 
     def pin(self, fingerprint: str) -> None:
         """Trust this key and no other: the machine has none of those before."""
@@ -194,10 +218,28 @@ class Fields(QObject):
         self.group.currentTextChanged.connect(lambda _: self.edited.emit("group"))
         self.jump.currentIndexChanged.connect(lambda _: self.edited.emit("jump"))
         self.become.currentIndexChanged.connect(lambda _: self.edited.emit("become"))
+        self.autostart.currentIndexChanged.connect(lambda _: self.edited.emit("autostart"))
         self.pins.changed.connect(lambda: self.edited.emit("host_key"))
 
 
-def _choice(options: Iterable[tuple[str, str]]) -> QComboBox:
+def _lines() -> dict[str, QLineEdit]:
+    """Empty lines that say what goes into them."""
+    keys = ("name", "tags", "host", "port", "user", "identity_file", "credential", *POWER, "boot_timeout")
+    lines = {key: QLineEdit() for key in keys}
+    shown = {
+        "name": "such as rpi5-net",
+        "host": "host name or address",
+        "identity_file": "agent and default keys",
+        "credential": "entry in the keyring",
+        **{key: f"such as pdu 3 {key.removeprefix('power.')}" for key in POWER},
+        "boot_timeout": "such as 90s or 5m",
+    }
+    for key, text in shown.items():
+        lines[key].setPlaceholderText(text)
+    return lines
+
+
+def _choice(options: Iterable[tuple[object, str]]) -> QComboBox:
     box = QComboBox()
     for value, text in options:
         box.addItem(visible(text), value)

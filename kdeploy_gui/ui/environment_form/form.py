@@ -9,12 +9,12 @@ from pathlib import Path
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from kdeploy_gui.model.environment import Become, Environment
+from kdeploy_gui.model.environment import Become, Environment, Power
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.asking import Question
-from kdeploy_gui.ui.environment_form.fields import CONNECTION, Fields
+from kdeploy_gui.ui.environment_form.fields import CONNECTION, POWER, Fields
 from kdeploy_gui.ui.environment_form.host_key import HostKeyPanel
 from kdeploy_gui.ui.environment_form.live_test import LiveTest
 from kdeploy_gui.ui.environment_form.parts import Column, Footer
@@ -34,8 +34,8 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "Machine": ("name", "kind", "group", "tags"),
     "Connection": ("host", "port", "user", "identity_file", "host_key"),
 }
-ADVANCED = ("credential", "jump", "become")
-_OWN_FIELD = re.compile(r"environment\[\d+\]\.(\w+)")
+ADVANCED = ("credential", "jump", "become", *POWER, "autostart", "boot_timeout")
+_OWN_FIELD = re.compile(r"environment\[\d+\]\.([\w.]+)")
 
 
 class EnvironmentForm(QWidget):
@@ -77,7 +77,8 @@ class EnvironmentForm(QWidget):
         self._known = environment
         self._touched.clear()
         self.fields.show(environment)
-        self._open_advanced(any((environment.credential, environment.jump, environment.become is not Become.NONE)))
+        is_special = environment.become is not Become.NONE or environment.power != Power()
+        self._open_advanced(any((environment.credential, environment.jump, is_special, environment.boot_timeout)))
         self._changed("")
 
     def focus_first(self) -> None:
@@ -218,7 +219,10 @@ class EnvironmentForm(QWidget):
         label = self.fields.rows[key].label
         if key in {"name", "host"} and not getattr(self.fields.environment(), key):
             return f"{label} is missing"
-        return f"{label} {problem.message.removeprefix(f'{key} ')}"
+        if key == "boot_timeout":
+            return f"{label} must be a duration such as 90s or 5m"
+        name = key.rpartition(".")[2]
+        return f"{label} {problem.message.removeprefix(f'{name} ')}"
 
     async def _save(self) -> None:
         environment, inventory, name = self.fields.environment(), self._session.services.inventory, self._name

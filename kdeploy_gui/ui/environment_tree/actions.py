@@ -7,6 +7,7 @@ from typing import Protocol
 from PySide6.QtGui import QGuiApplication
 
 from kdeploy_gui.ui.commands import Command
+from kdeploy_gui.ui.environment_tree.power import power_commands
 from kdeploy_gui.ui.session import Session
 
 SCOPE = "environments"
@@ -14,6 +15,10 @@ SAVED_SCOPE = "saved filters"
 CONTEXT = (
     "environment.deploy",
     "environment.check",
+    "",
+    "environment.power_on",
+    "environment.power_off",
+    "environment.power_reset",
     "",
     "environment.trust",
     "environment.tags",
@@ -113,4 +118,5 @@ def commands_of(session: Session, panel: Panel) -> tuple[Command, ...]:
             panel.no_saved_filter,
             scope=SAVED_SCOPE,
         ),
+        *power_commands(session),
     )

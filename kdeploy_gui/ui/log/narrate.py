@@ -25,6 +25,7 @@ from kdeploy_gui.model.event import (
     StageFinished,
     StageProgress,
     StageStarted,
+    TargetRebooted,
 )
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.figures import duration, size
@@ -124,6 +125,8 @@ def _of_stage(body: Body) -> str:
             return note[:1].upper() + note[1:]
         case FactFound(name, value):
             return f"{name.replace('_', ' ')}: {value}"
+        case TargetRebooted(before, after):
+            return f"Target rebooted (boot id changed from {before} to {after}); what was done before is verified again"
         case FileDone(path, action, length):
             return _FILES.get(action, "{action} {path}").format(action=action, path=path, size=size(length))
         case DependencyDone(dependency, action, found, wanted, required):
@@ -171,9 +174,12 @@ def _level(body: Body) -> Level:
         case (
             RollbackDone()
             | ReadinessChanged(ready=False)
+            | TargetRebooted()
             | FactFound(name="rebooted")
             | StageFinished(StageOutcome.CANCELLED)
         ):
+            return Level.ATTENTION
+        case FactFound(name=name) if name.startswith("warning"):
             return Level.ATTENTION
         case _:
             return Level.PLAIN

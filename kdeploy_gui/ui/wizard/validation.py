@@ -81,6 +81,13 @@ def _put_load(item: Validation, text: str) -> Validation:
         raise ValueError(f"'{text}' is no number") from None
 
 
+def _put_temperature(item: Validation, text: str) -> Validation:
+    try:
+        return replace(item, temperature=float(text.rstrip("°C ")) if text else None)
+    except ValueError:
+        raise ValueError(f"'{text}' is no temperature: write 85C") from None
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -132,6 +139,14 @@ LIMITS = (
         lambda v: "" if v.clock_skew is None else span_of(v.clock_skew),
         lambda v, t: replace(v, clock_skew=seconds_of(t) if t else None),
         lambda f: f"{f.clock_skew:.0f} s",
+    ),
+    Limit(
+        "temperature",
+        "Temperature, at most",
+        "85C",
+        lambda v: "" if v.temperature is None else f"{v.temperature:g}C",
+        _put_temperature,
+        lambda f: f.health.heat if f.health else "",
     ),
     Limit(
         "tools",

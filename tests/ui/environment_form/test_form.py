@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.model.check import CheckPart
-from kdeploy_gui.model.environment import Become, Environment, Kind
+from kdeploy_gui.model.environment import Become, Environment, Kind, Power
 from kdeploy_gui.ui.environment_form.form import EnvironmentForm
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
@@ -309,3 +309,42 @@ def test_a_form_that_opens_before_the_lab_was_read_fills_itself(session: Session
     qtbot.waitUntil(lambda: form.fields.environment().host == "h", timeout=10_000)
     assert not form.unsaved
     assert form.fields.rows["credential"].isVisible()
+
+
+def test_power_and_boot_are_edited_and_their_comments_stay(
+    demo: Session, qtbot: QtBot, board: Board, show: Show
+) -> None:
+    name = board("board-1").name
+    lab = demo.services.lab_file
+    entry = f'name = "{name}"'
+    form = form_of(demo, show, name)
+    assert form.fields.rows["power.on"].isHidden()
+    for key, text in (("power.on", "pdu 'x"), ("boot_timeout", "soon")):
+        form.fields.text(key).setText(text)
+    told(form, "power.on", qtbot, "Power on must be a program with its arguments, but has no closing quotation")
+    told(form, "boot_timeout", qtbot, "Boot time must be a duration such as 90s or 5m")
+    assert form.fields.rows["power.on"].isVisible()
+    for key, text in (("power.on", "pdu 3 on"), ("power.off", "pdu 3 off"), ("boot_timeout", "5m")):
+        form.fields.text(key).setText(text)
+    form.fields.autostart.setCurrentIndex(1)
+    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
+    with qtbot.waitSignal(form.done, timeout=10_000):
+        press(qtbot, form.save)
+    saved = demo.services.inventory.get(name)
+    assert (saved.power, saved.autostart, saved.boot_timeout) == (Power("pdu 3 on", "pdu 3 off"), True, 300.0)
+    text = lab.read_text()
+    assert entry in text
+    lab.write_text(text.replace('off = "pdu 3 off"', 'off = "pdu 3 off" # the red plug'))
+    demo.machines.reload()
+    form = form_of(demo, show, name)
+    form.show_environment(demo.services.inventory.get(name))
+    assert form.fields.rows["power.on"].isVisible()
+    assert not form.unsaved
+    form.fields.text("power.reset").setText("pdu 3 cycle")
+    form.fields.text("boot_timeout").setText("")
+    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
+    with qtbot.waitSignal(form.done, timeout=10_000):
+        press(qtbot, form.save)
+    saved = demo.services.inventory.get(name)
+    assert (saved.power.reset, saved.boot_timeout) == ("pdu 3 cycle", 0.0)
+    assert 'off = "pdu 3 off" # the red plug' in lab.read_text()

@@ -364,7 +364,9 @@ def test_the_context_menu_acts_on_what_is_selected(
     panel.tree.customContextMenuRequested.emit(middle(panel, "a"))
     menu = menu_of(panel, qtbot)
     titles = [each.text() for each in menu.actions() if not each.isSeparator()]
-    assert titles == ["Deploy...", "Check", "Pin key...", "Tags...", "Edit environment...", "Copy name", "Remove"]
+    power = ["Power on...", "Power off...", "Power reset..."]
+    edit = ["Pin key...", "Tags...", "Edit environment...", "Copy name", "Remove"]
+    assert titles == ["Deploy...", "Check", *power, *edit]
 
     next(each for each in menu.actions() if each.text() == "Copy name").trigger()
     menu.close()

@@ -12,6 +12,7 @@ from kdeploy_gui.model.event import (
     CheckDone,
     DependencyDone,
     Event,
+    FactFound,
     InstrumentState,
     OutputAppended,
     RetryScheduled,
@@ -20,6 +21,7 @@ from kdeploy_gui.model.event import (
     RunSubmitted,
     StageProgress,
     StageStarted,
+    TargetRebooted,
 )
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.stage import Outcome
@@ -69,6 +71,13 @@ def test_words() -> None:
     assert words(CheckDone("clock_skew", False, "9 s", "at most 5 s")) == [
         ("Check clock skew failed: 9 s (at most 5 s)", Level.PROBLEM)
     ]
+    again = "Target rebooted (boot id changed from b1 to b2); what was done before is verified again"
+    assert words(TargetRebooted("b1", "b2")) == [(again, Level.ATTENTION)]
+    assert words(FactFound("warning_kernel_errors", "2")) == [("warning kernel errors: 2", Level.ATTENTION)]
+    assert words(FactFound("kernel", "6.1")) == [("kernel: 6.1", Level.PLAIN)]
+    waiting = "waiting for boot, 35 s of 180 s"
+    assert words(StageProgress(35, 0, "s", waiting)) == [], "one line in the log is enough"
+    assert progress_words(StageProgress(35, 0, "s", waiting)) == waiting
     assert words(InstrumentState("kasan", "required", on="no"))[0][1] is Level.PROBLEM
 
 

@@ -51,7 +51,13 @@ DRAFT = PlanDraft(
     ),
     instrumentation=Instrumentation({"perf": Want.WANTED, "kasan": Want.OFF}, may_reboot=True),
     validation=Validation(
-        kernel=">=5.10", arch=("x86_64",), memory=64 << 20, disk={"/opt": 1 << 30}, load=8.0, clock_skew=5.0
+        kernel=">=5.10",
+        arch=("x86_64",),
+        memory=64 << 20,
+        disk={"/opt": 1 << 30},
+        load=8.0,
+        clock_skew=5.0,
+        temperature=80.5,
     ),
     policy=Policy(7, 3, 2, Backoff(initial=2.0, factor=3.0), 90.0, Rollback.NONE, 5),
 )

@@ -1,0 +1,92 @@
+"""Switching machines from the window: what will happen is said first, and no key does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from kdeploy_gui.errors import KdeployError
+from kdeploy_gui.model.environment import Environment, PowerAction
+from kdeploy_gui.model.visible import visible
+from kdeploy_gui.ui.asking import Question
+from kdeploy_gui.ui.commands import Command
+from kdeploy_gui.ui.session import Session
+
+NO_KEY = "it acts on hardware"
+TITLES = {PowerAction.ON: "Power on...", PowerAction.OFF: "Power off...", PowerAction.RESET: "Power reset..."}
+ICONS = {PowerAction.ON: "power", PowerAction.OFF: "power-off", PowerAction.RESET: "restart"}
+VERBS = {PowerAction.ON: "Power on", PowerAction.OFF: "Power off", PowerAction.RESET: "Reset"}
+_SUDDEN = " Whatever goes on there ends at once, and what was not written to disk is lost. READY goes with the boot."
+TEXTS = {
+    PowerAction.ON: "These commands of the lab file run on this workstation.",
+    PowerAction.OFF: f"These commands of the lab file run on this workstation.{_SUDDEN}",
+    PowerAction.RESET: f"These commands of the lab file run on this workstation.{_SUDDEN}",
+}
+
+
+def power_commands(session: Session) -> tuple[Command, ...]:
+    """The commands that switch what is selected."""
+    return tuple(
+        Command(
+            f"environment.power_{action.value}",
+            TITLES[action],
+            "Environment",
+            partial(_begin, session, action),
+            icon=ICONS[action],
+            enabled=partial(_why_not, session, action),
+            keywords="pdu supply relay hardware switch reboot",
+            no_key=NO_KEY,
+        )
+        for action in PowerAction
+    )
+
+
+def _chosen(session: Session) -> list[Environment]:
+    found = (session.machines.get(name) for name in session.machines.selected)
+    return [each for each in found if each is not None]
+
+
+def _why_not(session: Session, action: PowerAction) -> str:
+    chosen = _chosen(session)
+    if not chosen:
+        return "Select environments first"
+    if any(not each.power.lacks(action) for each in chosen):
+        return ""
+    whose = f"{visible(chosen[0].name)} has no" if len(chosen) == 1 else "None of these has a"
+    return f"{whose} command for it under [environment.power] in the lab file"
+
+
+def _begin(session: Session, action: PowerAction) -> None:
+    able = [each for each in _chosen(session) if not each.power.lacks(action)]
+    session.bridge.spawn(switch(session, action, able), name=f"power {action.value}")
+
+
+async def switch(session: Session, action: PowerAction, environments: Sequence[Environment]) -> None:
+    """Switch machines if the user wants what that does, and look at them again; each failure is told by itself."""
+    whose = visible(environments[0].name) if len(environments) == 1 else f"{len(environments)} environments"
+    question = Question(
+        title=f"{VERBS[action]} {whose}",
+        text=TEXTS[action],
+        details=[_what_happens(session, action, each) for each in environments],
+        accept=VERBS[action],
+        danger=action is not PowerAction.ON,
+    )
+    if not await session.asking.confirm(question):
+        return
+    inventory = session.services.inventory
+    going = [(each.name, inventory.start_power(each, action)) for each in environments]
+    for name, future in going:
+        try:
+            await session.bridge.wait(future)
+        except KdeployError as error:
+            session.asking.tell(session.services.failure_of(error, name))
+    session.machines.check(name for name, _ in going)
+
+
+def _what_happens(session: Session, action: PowerAction, environment: Environment) -> str:
+    power = environment.power
+    steps = (action,) if power.command(action) else (PowerAction.OFF, PowerAction.ON)
+    commands = ", then ".join(visible(power.command(each)) for each in steps)
+    run = session.machines.run_of(environment.name)
+    used = f" (run {run} works on it now)" if run and action is not PowerAction.ON else ""
+    return f"{visible(environment.name)}: {commands}{used}"
