@@ -215,10 +215,8 @@ def test_what_happens_unseen_is_there_when_the_page_is_seen_again(
 
     before = len(story.events)
     story.end(Outcome.FAILED)
-    session.services.history.append([replace(each, run=run) for each in story.events[before:]])
-    qtbot.waitUntil(
-        lambda: (state := session.runs.state(run)) is not None and state.outcome is not None, timeout=10_000
-    )
+    with qtbot.waitSignal(session.runs.ended, timeout=10_000):  # told a moment after the state is there
+        session.services.history.append([replace(each, run=run) for each in story.events[before:]])
     seen = [page.model.run.outcome]
     page.show()
     seen.append(page.model.run.outcome)
