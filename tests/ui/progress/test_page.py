@@ -277,9 +277,8 @@ def test_a_run_is_taken_back(demo: Session, answers: Answers, qtbot: QtBot) -> N
         qtbot.waitUntil(lambda: bool(answers.asked), timeout=5_000)
         assert answers.asked[0].danger
         assert list(answers.asked[0].details) == ["board-1: 13 files of run 1"]
-        second = lambda: demo.runs.state(2)  # noqa: E731
-        qtbot.waitUntil(lambda: (state := second()) is not None and state.outcome is not None, timeout=30_000)
-        state = second()
+        qtbot.waitUntil(lambda: (state := demo.runs.state(2)) is not None and state.outcome is not None, timeout=30_000)
+        state = demo.runs.state(2)
         assert state is not None
         assert state.outcome is Outcome.SUCCEEDED
         assert list(state.environments) == ["board-1"]
