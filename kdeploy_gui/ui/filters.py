@@ -22,6 +22,20 @@ from kdeploy_gui.ui.widgets import IconLabel, PlainLabel, SearchField
 EFFORT = 100_000
 """Steps after which a regular expression gives up on one text; that text then does not match."""
 
+EXAMPLES = {
+    "status": "failed",
+    "since": "7d",
+    "code": "E-*",
+    "env": "vm-*",
+    "name": "vm-*",
+    "tag": "arm64",
+    "group": "rack-1",
+    "category": "net",
+    "stage": "deploy*",
+    "arch": "aarch64",
+    "kind": "board",
+}
+"""What may stand after a key, shown below the field."""
 _KEY = re.compile(r"([A-Za-z][A-Za-z_-]*):")
 _LIMITS = f"(*LIMIT_MATCH={EFFORT})(*LIMIT_DEPTH=1000)"
 _OPTIONS = Pattern.PatternOption.CaseInsensitiveOption | Pattern.PatternOption.UseUnicodePropertiesOption
@@ -196,7 +210,7 @@ class FilterBar(QWidget):
         self.field = SearchField(look, shown)
         self.count = PlainLabel("", look, Text.CELL, "t3")
         self.problem = PlainLabel("", look, Text.CELL, "retry", wrap=True)
-        self._grammar = _Grammar(look, ("text", "!not", *(f"{key}:value" for key in self._keys), "*", "/regex/"))
+        self._grammar = _Grammar(look, ("text", "!not", *map(_example, self._keys), "/regex/"))
         self._warning = QWidget()
         self._lay_out()
         self.field.textChanged.connect(self._read)
@@ -276,6 +290,10 @@ class FilterBar(QWidget):
         if self._served is not None:
             self._served.setFocus(Qt.FocusReason.OtherFocusReason)
         self.left.emit()
+
+
+def _example(key: str) -> str:
+    return f"{key}:{EXAMPLES.get(key, '')}"
 
 
 class _Grammar(QWidget):

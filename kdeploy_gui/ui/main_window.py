@@ -24,6 +24,7 @@ from kdeploy_gui.ui.palette import Palette
 from kdeploy_gui.ui.session import Place, Session, Where
 from kdeploy_gui.ui.strips import NoticeStrip, StatusStrip, UndoStrip
 from kdeploy_gui.ui.top_bar import TopBar
+from kdeploy_gui.ui.widgets import Kind
 from kdeploy_gui.ui.wizard.drafts import Drafts
 from kdeploy_gui.ui.wizard.page import WizardPage
 
@@ -55,6 +56,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(*SMALLEST)
         self.resize(*USUAL)
         self._may_close = False
+        self._asks_to_close = False
         self.drafts = Drafts(session)
         self._add_commands()
         environment_commands.add_commands(session)
@@ -120,7 +122,9 @@ class MainWindow(QMainWindow):
             self.closing.emit()
             return
         event.ignore()
-        self.session.bridge.spawn(self._close_with(mine, unsaved), name="close the window")
+        if not self._asks_to_close:
+            self._asks_to_close = True
+            self.session.bridge.spawn(self._close_with(mine, unsaved), name="close the window")
 
     def changeEvent(self, event: QEvent) -> None:
         """Look again at commands when the window is worked with again."""
@@ -151,7 +155,11 @@ class MainWindow(QMainWindow):
             reject="Keep it running" if runs else "Go back",
             danger=True,
         )
-        if await self.session.asking.confirm(question):
+        try:
+            agreed = await self.session.asking.confirm(question)
+        finally:
+            self._asks_to_close = False
+        if agreed:
             await self._cancel_and_close(runs)
 
     async def _cancel_and_close(self, runs: Sequence[int]) -> None:
@@ -224,6 +232,8 @@ class MainWindow(QMainWindow):
         self.drafts.changed.connect(self._show_drafts)
         session.machines.selection_changed.connect(self._refresh_commands)
         session.machines.changed.connect(self._refresh_commands)
+        session.machines.changed.connect(self._weigh_new)
+        session.navigator.moved.connect(self._weigh_new)
         session.runs.started.connect(self._refresh_commands)
         session.runs.ended.connect(self._refresh_commands)
         session.undo.changed.connect(self._refresh_commands)
@@ -232,6 +242,12 @@ class MainWindow(QMainWindow):
 
     def _refresh_commands(self) -> None:
         self.session.commands.refresh()
+
+    def _weigh_new(self) -> None:
+        """One button at a time asks to be pressed: in a draft its own, without environments that of the start page."""
+        place = self.session.navigator.place
+        drafting = place is not None and place.where is Where.WIZARD
+        self.top.new.set_kind(Kind.PRIMARY if self.session.machines.environments and not drafting else Kind.SECONDARY)
 
     def _go_to_tab(self, key: str) -> None:
         if key in {each.value for each in Where}:

@@ -68,9 +68,9 @@ def _begins_word(text: str, at: int) -> bool:
 
 
 def ranked(wanted: str, entries: Sequence[Entry]) -> list[Entry]:
-    """Entries that match, best first; all of them, as they are, where nothing is wanted."""
+    """Entries that match, best first; all of them where nothing is wanted, those that can be run now before others."""
     if not wanted.strip():
-        return list(entries)
+        return sorted(entries, key=lambda each: bool(each.why_not))
     scored = [(max(score(wanted, each.title), score(wanted, each.words) - 50), each) for each in entries]
     return [each for points, each in sorted(scored, key=lambda pair: -pair[0]) if points > -1]
 

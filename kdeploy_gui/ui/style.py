@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPalette, QPen
+from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
@@ -38,6 +38,9 @@ SE = QStyle.SubElement
 State = QStyle.StateFlag
 
 RADIUS = 4.0
+ICON_GAP = 6
+"""From an icon to its text; `QT_ICON_GAP` is what QPushButton has counted for it."""
+QT_ICON_GAP = 4
 METRICS = {
     PM.PM_SplitterWidth: 1,  # Qt takes hold of it 2 px to each side as well
     PM.PM_DefaultFrameWidth: 1,
@@ -218,7 +221,8 @@ class KdeployStyle(QProxyStyle):
         look = self.look
         if kind == CT.CT_PushButton:
             padding = 0 if _kind(widget) == "link" else look.px(12)
-            return QSize(contents.width() + 2 * padding, look.px(28))
+            gap = look.px(ICON_GAP) - QT_ICON_GAP if not option.icon.isNull() and option.text else 0
+            return QSize(contents.width() + 2 * padding + gap, look.px(28))
         if kind == CT.CT_TabBarTab:
             return QSize(contents.width(), look.px(36))
         if kind == CT.CT_HeaderSection:
@@ -279,7 +283,10 @@ class KdeployStyle(QProxyStyle):
         if option.state & State.State_Enabled and (default or kind == "link"):
             color = self.look.theme.onfill if default else self.look.theme.accent
             copy.palette.setColor(QPalette.ColorRole.ButtonText, color)
-        super().drawControl(CE.CE_PushButtonLabel, copy, painter, widget)
+        if option.icon.isNull() or not option.text:
+            super().drawControl(CE.CE_PushButtonLabel, copy, painter, widget)
+        else:
+            self._icon_and_text(copy, painter, widget)
 
     def _tool_button(self, option: Option, painter: QPainter, widget: Widget) -> None:
         active = State.State_On | State.State_Sunken | State.State_MouseOver
@@ -289,12 +296,34 @@ class KdeployStyle(QProxyStyle):
         label.rect = super().subControlRect(CC.CC_ToolButton, option, SC.SC_ToolButton, widget)
         if _kind(widget) == "tab" and not option.state & State.State_On:
             label.palette.setColor(QPalette.ColorRole.ButtonText, self.look.theme.t2)
-        super().drawControl(CE.CE_ToolButtonLabel, label, painter, widget)
+        if option.icon.isNull() or option.toolButtonStyle != Qt.ToolButtonStyle.ToolButtonTextBesideIcon:
+            super().drawControl(CE.CE_ToolButtonLabel, label, painter, widget)
+        else:
+            self._icon_and_text(label, painter, widget)
         if option.subControls & SC.SC_ToolButtonMenu:
             menu = super().subControlRect(CC.CC_ToolButton, option, SC.SC_ToolButtonMenu, widget)
             self._chevron("chevron-down", menu, painter, bool(option.state & State.State_Enabled))
         if option.state & State.State_HasFocus:
             self._ring(painter, option.rect)
+
+    def _icon_and_text(self, option: Option, painter: QPainter, widget: Widget) -> None:
+        """Both in the middle, with a gap between them: Fusion keeps 4 px, and puts text at the left of its room."""
+        rect, size, gap = QRect(option.rect), QSize(option.iconSize), self.look.px(ICON_GAP)
+        enabled = bool(option.state & State.State_Enabled)
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine
+        shown = self.styleHint(SH.SH_UnderlineShortcut, option, widget)
+        flags |= Qt.TextFlag.TextShowMnemonic if shown else Qt.TextFlag.TextHideMnemonic
+        width = option.fontMetrics.size(int(flags), option.text).width()
+        left = rect.left() + max(0, (rect.width() - size.width() - gap - width) // 2)
+        mode = QIcon.Mode.Normal if enabled else QIcon.Mode.Disabled
+        pixmap = option.icon.pixmap(size, painter.device().devicePixelRatio(), mode)
+        painter.drawPixmap(left, rect.top() + (rect.height() - size.height()) // 2, pixmap)
+        rect.setLeft(left + size.width() + gap)
+        role = QPalette.ColorRole.ButtonText
+        group = QPalette.ColorGroup.Active if enabled else QPalette.ColorGroup.Disabled
+        painter.setFont(widget.font())
+        painter.setPen(option.palette.color(group, role))
+        painter.drawText(rect, int(flags), option.text)
 
     def _tool_button_panel(self, option: Option, painter: QPainter, widget: Widget) -> None:
         theme = self.look.theme
@@ -305,7 +334,7 @@ class KdeployStyle(QProxyStyle):
                 painter.fillRect(rect.left(), rect.bottom() - 1, rect.width(), 2, theme.accent)
             return
         ground = theme.sel if on else theme.seloff if option.state & State.State_Sunken else theme.hover
-        self._box(painter, rect, None, ground)
+        self._box(painter, rect, None, ground, RADIUS - 1 if _kind(widget) == "segment" else RADIUS)
 
     def _line_edit(self, option: Option, painter: QPainter, widget: Widget) -> None:
         theme = self.look.theme
@@ -390,12 +419,15 @@ class KdeployStyle(QProxyStyle):
         copy: Option = QStyleOptionHeader(option)
         copy.palette.setColor(QPalette.ColorRole.ButtonText, self.look.theme.t3)
         copy.state &= ~State.State_On
+        if option.section == 0 and widget is not None and widget.property("edge"):
+            copy.rect = option.rect.adjusted(self.look.px(8), 0, 0, 0)
         super().drawControl(CE.CE_HeaderLabel, copy, painter, widget)
 
     def _tab(self, option: Option, painter: QPainter, widget: Widget) -> None:
-        rect = option.rect
+        rect, padding = option.rect, self.pixelMetric(PM.PM_TabBarTabHSpace, option, widget) // 2
         if option.state & State.State_Selected:
-            painter.fillRect(rect.left(), rect.bottom() - 1, rect.width(), 2, self.look.theme.accent)
+            width = rect.width() - 2 * padding
+            painter.fillRect(rect.left() + padding, rect.bottom() - 1, width, 2, self.look.theme.accent)
 
     def _tab_label(self, option: Option, painter: QPainter, widget: Widget) -> None:
         copy: Option = QStyleOptionTab(option)

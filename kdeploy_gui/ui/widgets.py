@@ -121,6 +121,14 @@ class Button(QPushButton):
         self._height = pixels
         self._follow()
 
+    def set_kind(self, kind: Kind) -> None:
+        """Ask more or less to be pressed."""
+        if kind is not self.kind:
+            self.kind = kind
+            self.setProperty("kind", kind.value)
+            self._follow()
+            self.update()
+
     def set_icon(self, name: str) -> None:
         """Another glyph; "" for none."""
         self.icon_name = name

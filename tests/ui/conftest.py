@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 from PySide6.QtWidgets import QApplication
 
 from kdeploy_gui.app import Services, home_from_environment, open_demo, open_services
@@ -119,3 +119,15 @@ def _close(session: Session, unexpected: list[BaseException]) -> None:
             break
     assert not session.bridge.busy, "UI coroutines go on although the session is closed"
     assert not unexpected, unexpected
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open(qapp: QApplication) -> Iterator[None]:
+    """A window that a test leaves open takes the pointer and the focus from the next one."""
+    yield
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    left = [each for each in QApplication.topLevelWidgets() if each.isVisible()]
+    names = [f"{type(each).__name__} {each.windowTitle()}" for each in left]
+    for each in left:
+        each.close()
+    assert not names, f"still open: {names}"

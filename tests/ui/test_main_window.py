@@ -161,6 +161,24 @@ def test_closing_during_a_run_asks_and_does_what_it_says(
     window.hide()
 
 
+def test_closing_twice_asks_once(session: Session, answers: Answers, silent: int, tmp_path: Path, qtbot: QtBot) -> None:
+    window = open_window(session, qtbot)
+    run = start_long_run(session, silent, tmp_path)
+    qtbot.waitUntil(lambda: run in session.runs.active)
+    answers.yes.extend([False, True])
+
+    window.close()
+    window.close()
+    qtbot.waitUntil(lambda: bool(answers.asked) and not session.bridge.busy)
+    assert len(answers.asked) == 1
+    assert session.runs.active == (run,)
+
+    with qtbot.waitSignal(window.closing, timeout=20_000):
+        window.close()
+    assert len(answers.asked) == 2
+    window.hide()
+
+
 def test_from_the_wizard_to_a_run_mended_and_retried(
     demo_window: MainWindow, demo: Session, answers: Answers, qtbot: QtBot
 ) -> None:

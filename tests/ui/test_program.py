@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ RATE = 300_000
 RAISED = "This plugin does not support raise()\n"
 """What the offscreen platform says when a window is brought to the front."""
 PLAIN = ("-c", "from kdeploy_gui.__main__ import window; window()")
+TELLING = ("-m", "tests.ui.telling_window")
 DEPLOYING = ("-m", "tests.ui.deploying_window")
 
 
@@ -77,6 +79,26 @@ def test_a_killed_window_leaves_an_interrupted_run_that_can_be_retried(lab: Lab,
 
     assert (sshd.home() / "suite/big.bin").read_bytes() == (lab.folder / "big.bin").read_bytes()
     assert leftovers(sshd.home()) == []
+
+
+@pytest.mark.sshd
+def test_the_window_after_a_killed_one_says_what_was_interrupted_and_what_to_do(lab: Lab, chaos: Chaos) -> None:
+    with window(*DEPLOYING, str(lab.plan)) as process:
+        reach_the_transfer(chaos)
+        process.kill()
+        process.wait()
+
+    with window(*TELLING) as second:
+        said, _ = second.communicate(timeout=60)
+
+    assert second.returncode == 0, said
+    told = json.loads(said.splitlines()[-1])
+    assert (told["run"], told["state"], told["rows"]) == ("Run 1", "Interrupted", ["Interrupted"])
+    happened, to_do = told["notice"]
+    assert happened == "Run 1 was interrupted: kdeploy ended while it went on (E-INTERRUPTED)"
+    assert "Retry what failed" in to_do
+    assert told["retry"]
+    assert told["history"] == ["interrupted"]
 
 
 @pytest.mark.sshd

@@ -18,7 +18,13 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed"),
     pytest.mark.skipif(shutil.which("openbox") is None, reason="openbox is not installed"),
 ]
-WALKS = ("tests/ui/test_main_window.py", "tests/ui/test_walks.py")
+WINDOW = "tests/ui/test_main_window.py::test_"
+WALKS = (
+    "tests/ui/test_walks.py",
+    WINDOW + "keys_go_to_views_and_back",
+    WINDOW + "f6_goes_round_the_regions",
+    WINDOW + "closing_during_a_run_asks_and_does_what_it_says",
+)
 
 
 @pytest.fixture

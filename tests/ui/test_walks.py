@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLabel, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.app import home_from_environment
@@ -22,6 +22,7 @@ from kdeploy_gui.ui.environment_form.trust import TrustPage
 from kdeploy_gui.ui.errors.problem_list import Entry
 from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.main_window import MainWindow
+from kdeploy_gui.ui.sentences import sentence
 from kdeploy_gui.ui.wizard.page import REVIEW, WizardPage
 
 CTRL, ALT, NONE = (
@@ -141,11 +142,33 @@ def see_each_failure(window: MainWindow, move: Callable[[], None]) -> None:
         cause = window.errors.cause
         if cause is not None:
             seen.add(cause.newest.failure.code)
-            assert cause.newest.failure.remedy
+            assert_told_whole(window)
             if seen == CODES and cause.newest.failure.code == "E-HOSTKEY-CHANGED":
                 return
         move()
     raise AssertionError(f"only {seen} were seen")
+
+
+def assert_told_whole(window: MainWindow) -> None:
+    """The page says what happened, where, how the target is now, and what to do."""
+    cause = window.errors.cause
+    assert cause is not None
+    failure = cause.newest.failure
+    said = "\n".join(each.text() for each in window.errors.detail.findChildren(QLabel) if each.isVisible())
+    for part in (sentence(failure.message), cause.newest.environment, failure.on_target, failure.remedy):
+        assert part
+        assert part in said
+    assert window.errors.detail.actions_shown
+
+
+def assert_run_is_open(window: MainWindow, run: int, qtbot: QtBot) -> None:
+    """The run of the history is shown in the fleet view, as it ended."""
+    page = window.fleet.fleet
+    qtbot.waitUntil(lambda: window.current() is window.fleet and page.model.run.run == run, timeout=PATIENCE)
+    assert page.isVisible()
+    assert page.header.name.text() == f"Run {run}"
+    assert page.model.rowCount() == 6
+    assert page.header.left.text() == "Failed"
 
 
 def is_trusted(window: MainWindow) -> bool:
@@ -224,6 +247,11 @@ def test_by_keyboard_alone(program: Program, qtbot: QtBot, tmp_path: Path) -> No
     rows = window.history.view.model()
     qtbot.waitUntil(lambda: rows.rowCount() == 1, timeout=PATIENCE)
     assert rows.index(0, 0).data() == "1"
+    keys.press(Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: rows.rowCount() == 2, timeout=PATIENCE)
+    keys.press(Qt.Key.Key_End)
+    keys.press(Qt.Key.Key_Return)
+    assert_run_is_open(window, 1, qtbot)
 
 
 def test_by_mouse(program: Program, qtbot: QtBot, tmp_path: Path) -> None:
@@ -234,9 +262,11 @@ def test_by_mouse(program: Program, qtbot: QtBot, tmp_path: Path) -> None:
 
     click(window.top.new)
     page = wizard(window, qtbot)
-    for _ in range(REVIEW):
+    for step in range(REVIEW):
+        assert page.bar.current == step
         click(page.forward)
     qtbot.waitUntil(page.forward.isEnabled, timeout=PATIENCE)
+    assert page.forward.text() == "Deploy to 6 environments"
     click(page.forward)
     qtbot.waitUntil(lambda: window.errors.inbox.open_count == 3, timeout=PATIENCE)
 
@@ -273,7 +303,13 @@ def test_by_mouse(program: Program, qtbot: QtBot, tmp_path: Path) -> None:
     click(window.top.add("history", "History"))
     rows = window.history.view.model()
     qtbot.waitUntil(lambda: rows.rowCount() == 2, timeout=PATIENCE)
-    assert {rows.index(row, 0).data() for row in range(2)} == {"1", "2"}
+    click(window.history.filter.field)
+    QTest.keyClicks(window.history.filter.field, "code:E-AUTH")  # a filter is typed, whatever hand is on the mouse
+    qtbot.waitUntil(lambda: rows.rowCount() == 1, timeout=PATIENCE)
+    at = window.history.view.visualRect(rows.index(0, 0)).center()
+    QTest.mouseClick(window.history.view.viewport(), Qt.MouseButton.LeftButton, NONE, at)
+    QTest.mouseDClick(window.history.view.viewport(), Qt.MouseButton.LeftButton, NONE, at)
+    assert_run_is_open(window, 1, qtbot)
 
 
 def choose(window: MainWindow, code: str) -> None:
@@ -285,6 +321,6 @@ def choose(window: MainWindow, code: str) -> None:
             QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, NONE, at)
         cause = window.errors.cause
         if cause is not None and cause.newest.failure.code == code:
-            assert cause.newest.failure.message
+            assert_told_whole(window)
             return
     raise AssertionError(f"{code} is not in the list")

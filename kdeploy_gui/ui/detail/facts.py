@@ -13,6 +13,7 @@ from kdeploy_gui.model.event import Event, FactFound
 from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.figures import duration
 from kdeploy_gui.model.visible import visible
+from kdeploy_gui.ui.cells import Cells
 from kdeploy_gui.ui.detail.words import when
 from kdeploy_gui.ui.look import Look, Row, Text
 from kdeploy_gui.ui.tips import plain_tip
@@ -190,6 +191,7 @@ class FactsPage(QWidget):
 def set_up(table: QTableView, name: str, look: Look) -> None:
     """A table of words: whole rows, no grid, no row numbers."""
     table.setAccessibleName(name)
+    table.setItemDelegate(Cells(look, table))
     table.setShowGrid(False)
     table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
     table.setWordWrap(False)
@@ -197,10 +199,12 @@ def set_up(table: QTableView, name: str, look: Look) -> None:
     table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
     table.setTabKeyNavigation(False)
     table.verticalHeader().hide()
+    table.verticalHeader().setMinimumSectionSize(1)
     table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
     table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     table.horizontalHeader().setStretchLastSection(True)
     table.horizontalHeader().setHighlightSections(False)
+    table.horizontalHeader().setProperty("edge", True)
 
 
 def measure(table: QTableView, look: Look, widths: Sequence[int]) -> None:

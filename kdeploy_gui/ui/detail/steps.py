@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHeaderView, QTreeView, QVBoxLayout, QWidget
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.run import EnvironmentState
 from kdeploy_gui.model.stage import Stage
+from kdeploy_gui.ui.cells import Cells
 from kdeploy_gui.ui.detail.step_rows import Item, Step, differing, parts_of, stage_item
 from kdeploy_gui.ui.look import Look, Row, Text
 from kdeploy_gui.ui.states import Condition
@@ -159,6 +160,7 @@ class StepsPage(QWidget):
         self.model = StepsModel(look, self)
         self.tree = QTreeView(self)
         self.tree.setModel(self.model)
+        self.tree.setItemDelegate(Cells(look, self.tree))
         self.tree.setAccessibleName("Steps")
         self.tree.setUniformRowHeights(True)
         self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -168,6 +170,7 @@ class StepsPage(QWidget):
         self.tree.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.tree.header().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.tree.header().setStretchLastSection(True)
+        self.tree.header().setProperty("edge", True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.tree)

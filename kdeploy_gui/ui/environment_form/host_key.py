@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.host_key import HostKey, randomart
 from kdeploy_gui.ui.asking import Question
@@ -15,8 +15,8 @@ from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.widgets import Button, Kind, PlainLabel, StateLabel
 
-WIDTH = 19
-"""Characters of a line, as wide as the picture, so that two keys fit beside each other."""
+WIDTH = 25
+"""Characters of a line of a fingerprint where text is large."""
 NEW = "No key is pinned yet, so nothing is sent. Compare the offered key with the machine's own, on its console."
 CHANGED = (
     "Nothing was sent. A new key is normal after a reflash and a warning sign at any other time. Read the key on the"
@@ -25,20 +25,35 @@ CHANGED = (
 
 
 class KeyPicture(QWidget):
-    """One key: a label, its fingerprint and its picture."""
+    """One key: a label and its picture."""
 
-    def __init__(self, look: Look, label: str, fingerprint: str, picture: str) -> None:
+    def __init__(self, look: Look, label: str, picture: str) -> None:
         super().__init__()
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(0, look.px(8), 0, 0)
         column.setSpacing(look.px(4))
         column.addWidget(PlainLabel(label, look, Text.HEADER, "t2"))
-        shown = PlainLabel(in_lines(fingerprint, WIDTH), look, Text.LOG, selectable=True)
-        shown.setAccessibleName(f"{label}: {fingerprint}")
-        column.addWidget(shown)
         art = PlainLabel(picture, look, Text.LOG, "t2")
         art.setAccessibleName(f"{label}: picture of the key")
         column.addWidget(art)
+
+
+class Fingerprints(QWidget):
+    """Fingerprints one under the other, so that each letter stands below the one it is compared with."""
+
+    def __init__(self, look: Look, keys: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(look.px(16))
+        grid.setVerticalSpacing(look.px(4))
+        grid.setColumnStretch(1, 1)
+        for row, (label, fingerprint) in enumerate(keys):
+            text = in_lines(fingerprint, WIDTH) if look.text_size > LARGE else fingerprint
+            shown = PlainLabel(text, look, Text.LOG, selectable=True)
+            shown.setAccessibleName(f"{label}: {fingerprint}")
+            grid.addWidget(PlainLabel(label, look, Text.HEADER, "t2"), row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(shown, row, 1)
 
 
 class HostKeyPanel(QWidget):
@@ -96,8 +111,10 @@ class HostKeyPanel(QWidget):
     def _show_keys(self, offered: HostKey, pins: Sequence[str]) -> None:
         look = self._session.look
         clear(self._keys)
-        pictures = [KeyPicture(look, "Pinned", pin, _picture(pin)) for pin in pins]
-        pictures.append(KeyPicture(look, f"Offered now, {offered.algorithm}", offered.fingerprint, offered.randomart))
+        now = f"Offered now, {offered.algorithm}"
+        self._keys.addWidget(Fingerprints(look, [*(("Pinned", pin) for pin in pins), (now, offered.fingerprint)]))
+        pictures = [KeyPicture(look, "Pinned", _picture(pin)) for pin in pins]
+        pictures.append(KeyPicture(look, now, offered.randomart))
         beside = 1 if look.text_size > LARGE else 2
         for at in range(0, len(pictures), beside):
             pair = QWidget()

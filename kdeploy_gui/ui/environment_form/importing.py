@@ -3,59 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from PySide6.QtCore import QObject, QSize, Qt, Signal
-from PySide6.QtGui import QPainter
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QHBoxLayout,
     QHeaderView,
     QStackedWidget,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QTableView,
     QVBoxLayout,
     QWidget,
 )
 
 from kdeploy_gui.model.visible import visible
-from kdeploy_gui.ui.environment_form.host_model import HostModel, Index
+from kdeploy_gui.ui.cells import Cells
+from kdeploy_gui.ui.environment_form.host_model import HostModel
 from kdeploy_gui.ui.environment_form.parts import Footer, Ground
 from kdeploy_gui.ui.environment_form.proposals import proposals
 from kdeploy_gui.ui.look import Look, Row, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.widgets import Button, EmptyState, Hairline, Kind, PlainLabel
-
-
-class Cells(QStyledItemDelegate):
-    """Cells with the usual space at their sides, the first one in line with the page."""
-
-    def __init__(self, look: Look, parent: QObject) -> None:
-        super().__init__(parent)
-        self._look = look
-
-    def initStyleOption(self, option: Any, index: Index) -> None:
-        """Leave space on the left."""
-        super().initStyleOption(option, index)
-        option.rect = option.rect.adjusted(self._space(index), 0, 0, 0)
-
-    def paint(self, painter: QPainter, option: Any, index: Index) -> None:
-        """Draw the ground up to the edge of the cell, then the cell."""
-        if option.state & QStyle.StateFlag.State_Selected:
-            active = bool(option.state & QStyle.StateFlag.State_Active)
-            painter.fillRect(option.rect, self._look.theme.sel if active else self._look.theme.seloff)
-        super().paint(painter, option, index)
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        """As wide as what is in it and the space on both sides."""
-        hint = super().sizeHint(option, index)
-        return QSize(hint.width() + self._space(index) + self._look.px(12), hint.height())
-
-    def _space(self, index: Index) -> int:
-        return self._look.px(13 if index.column() == 0 else 4)
 
 
 class ImportPage(QWidget):
@@ -119,7 +87,11 @@ class ImportPage(QWidget):
         column.setSpacing(0)
         column.addWidget(top)
         column.addWidget(Hairline(look))
-        column.addWidget(self._stack, 1)
+        ground = Ground(look, "view")
+        body = QVBoxLayout(ground)
+        body.setContentsMargins(0, 0, 0, 0)
+        body.addWidget(self._stack)
+        column.addWidget(ground, 1)
         column.addWidget(self.footer)
 
     def _follow(self) -> None:
@@ -172,9 +144,11 @@ def _table(model: HostModel, look: Look) -> QTableView:
     table.setTabKeyNavigation(False)
     table.setFrameShape(QTableView.Shape.NoFrame)
     table.verticalHeader().hide()
+    table.verticalHeader().setMinimumSectionSize(1)
     table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
     header = table.horizontalHeader()
     header.setStretchLastSection(True)
     header.setHighlightSections(False)
+    header.setProperty("edge", True)
     header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     return table

@@ -273,7 +273,7 @@ class EnvironmentPanel(QWidget):
 
     def _make_pages(self) -> None:
         look, commands = self._session.look, self._session.commands
-        add = Button(commands.action("environment.add"), look, Kind.PRIMARY)
+        add = Button(commands.action("environment.add"), look, Kind.SECONDARY)
         self.empty = EmptyState(
             look,
             "developer-board",

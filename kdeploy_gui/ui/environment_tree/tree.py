@@ -14,7 +14,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QCursor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QAbstractItemView, QStyleOptionViewItem, QTreeView
 
 from kdeploy_gui.model.environment import Environment
@@ -116,7 +116,14 @@ class EnvironmentTree(QTreeView):
             self._hover(self.indexAt(event.position().toPoint()))
         elif event.type() == QEvent.Type.Leave:
             self._hover(QModelIndex())
+        elif event.type() == QEvent.Type.Enter:
+            self._hover_at_pointer()
         return super().viewportEvent(event)
+
+    def updateGeometries(self) -> None:
+        """Rows have moved, and the pointer may not have."""
+        super().updateGeometries()
+        self._hover_at_pointer()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """A cursor is there from the first key on."""
@@ -249,6 +256,10 @@ class EnvironmentTree(QTreeView):
         if node is not None and not self._quiet and not self._filtered:
             how(node.path)
             self.refolded.emit()
+
+    def _hover_at_pointer(self) -> None:
+        if self.viewport().underMouse():
+            self._hover(self.indexAt(self.viewport().mapFromGlobal(QCursor.pos())))
 
     def _hover(self, index: QModelIndex) -> None:
         for each in (self._hovered, index) if index != self._hovered else ():

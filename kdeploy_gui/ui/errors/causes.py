@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kdeploy_gui.model.history import FailureRecord
+from kdeploy_gui.ui.sentences import sentence
 
 _FINGERPRINT = re.compile(r"SHA256:[\w+/=]+")
 _QUANTITY = re.compile(r"\d[\d.,:]*")
@@ -57,7 +58,7 @@ def headline(message: str) -> str:
     head = first.partition(": ")[0].rstrip(".")
     if len(head) > LONGEST_HEADLINE:
         head = f"{head[:LONGEST_HEADLINE]}..."
-    return head[:1].upper() + head[1:]
+    return sentence(head)
 
 
 def cause_key(record: FailureRecord, *, by_environment: bool = False) -> str:

@@ -12,6 +12,7 @@ from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ui.errors.actions import Action, actions_for
 from kdeploy_gui.ui.errors.problem_list import Entry, clock
 from kdeploy_gui.ui.look import Look, Text
+from kdeploy_gui.ui.sentences import sentence
 from kdeploy_gui.ui.states import CATEGORY_LOOK
 from kdeploy_gui.ui.widgets import Button, Hairline, IconLabel, Kind, Pill, PlainLabel
 
@@ -121,7 +122,7 @@ class ErrorDetail(QScrollArea):
         if failure is None:
             return
         look = self._look
-        self._section(column, "What happened", [self._text(failure.message)])
+        self._section(column, "What happened", [self._text(sentence(failure.message))])
         self._section(column, "Where", [self._where(entry)])
         self._section(column, "On the target now", [self._text(failure.on_target or "Not known")])
         ways: list[QWidget] = [self._text(failure.remedy)] if failure.remedy else []

@@ -19,6 +19,7 @@ from kdeploy_gui.ui.errors.problem_list import Entry, ProblemList
 from kdeploy_gui.ui.errors.report import report
 from kdeploy_gui.ui.filters import FilterBar
 from kdeploy_gui.ui.look import Look
+from kdeploy_gui.ui.segments import Segment, Segments
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.widgets import Button, EmptyState, Kind
 
@@ -95,13 +96,11 @@ class ErrorsPage(QWidget):
         tools.setSpacing(0)
         tools.addWidget(self.filter, 1)
         tools.addSpacing(look.px(8))
-        self._by_cause = Button("By cause", look, Kind.SECONDARY)
-        self._by_environment = Button("By environment", look, Kind.SECONDARY)
-        for button, wanted in ((self._by_cause, False), (self._by_environment, True)):
-            button.setCheckable(True)
-            button.setProperty("segment", True)
-            button.clicked.connect(self._group_by_environment if wanted else self._group_by_cause)
-            tools.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+        self._by_cause, self._by_environment = Segment("By cause"), Segment("By environment")
+        self._by_cause.clicked.connect(self._group_by_cause)
+        self._by_environment.clicked.connect(self._group_by_environment)
+        grouping = Segments(look, (self._by_cause, self._by_environment))
+        tools.addWidget(grouping, 0, Qt.AlignmentFlag.AlignTop)
         self._by_cause.setChecked(True)
         column.addLayout(tools)
         column.addWidget(self.list, 1)

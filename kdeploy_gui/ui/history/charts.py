@@ -180,7 +180,7 @@ class Causes(Chart):
             return
         metrics = look.metrics(Text.LOG)
         widest = max(metrics.horizontalAdvance(visible(each)) for each, _ in self.trends.causes) + look.px(4)
-        labels = min(widest, width // 2)
+        labels = min(widest, width * 2 // 3)
         numbers = look.px(40)
         room = max(0.0, width - labels - look.px(12) - numbers)
         most = self.trends.causes[0][1]

@@ -13,11 +13,13 @@ from kdeploy_gui.model.history import RunRecord
 from kdeploy_gui.model.run import EnvironmentState, RunState
 from kdeploy_gui.model.stage import Outcome, Stage
 from kdeploy_gui.model.visible import visible
+from kdeploy_gui.ui.errors.causes import headline
 from kdeploy_gui.ui.history.stage_times import StageTimes
 from kdeploy_gui.ui.history.words import INTERRUPTED, attempts_of, run_length, span_text
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import CATEGORY_LOOK, condition_of_outcome
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import Button, Hairline, IconLabel, Kind, PlainLabel, StateLabel
 
 SHOWN_FAILURES = 12
@@ -106,7 +108,9 @@ class RunSummary(QWidget):
         row.addWidget(IconLabel(icon, look, "failed"), 0, Qt.AlignmentFlag.AlignTop)
         column = QVBoxLayout()
         column.setSpacing(look.px(2))
-        column.addWidget(PlainLabel(failure.message, look, Text.NAME, wrap=True, selectable=True))
+        what = PlainLabel(headline(failure.message), look, Text.NAME, wrap=True, selectable=True)
+        what.setToolTip(plain_tip(failure.message))
+        column.addWidget(what)
         where = [environment.name, _stage(failure.where.stage), failure.code, word]
         line = ", ".join(visible(each) for each in where if each)
         column.addWidget(PlainLabel(line, look, Text.CELL, "t2", wrap=True, selectable=True))

@@ -18,12 +18,22 @@ from kdeploy_gui.ui.states import Condition
 
 SCOPE = "fleet"
 ROWS_SCOPE = "fleet rows"
-CONTEXT = ("fleet.log", "fleet.error", "", "run.retry_selected", "run.cancel_selected", "", "fleet.copy")
+CONTEXT = (
+    "fleet.log",
+    "fleet.error",
+    "",
+    "run.retry_selected",
+    "run.roll_back_selected",
+    "run.cancel_selected",
+    "",
+    "fleet.copy",
+)
 NO_KEY = "in the context menu"
 IN_BAR = "in the tool bar"
 ENTER = "Enter on an environment"
 CANCEL_SELECTED = "Cancel selected environments..."
 RETRY_SELECTED = "Retry selected environments..."
+ROLL_BACK_SELECTED = "Roll back selected environments..."
 STOP, EXPORT = "stop-circle-outline", "export-variant"
 
 
@@ -69,6 +79,17 @@ class FleetActions:
                 self._nothing_failed,
                 scope=SCOPE,
             ),
+            Command(
+                "run.roll_back",
+                "Roll back...",
+                "Run",
+                self._roll_back,
+                "Ctrl+Shift+R",
+                "backup-restore",
+                self._nothing_changed,
+                "undo take back previous version",
+                scope=SCOPE,
+            ),
             Command("run.report", "Report...", "Run", report, "Ctrl+E", EXPORT, self._no_run, "save html", scope=SCOPE),
         ]
 
@@ -78,6 +99,14 @@ class FleetActions:
         return [
             Command("run.cancel_selected", CANCEL_SELECTED, "Run", cancel, enabled=going, no_key=NO_KEY),
             Command("run.retry_selected", RETRY_SELECTED, "Run", retry, enabled=failed, no_key=NO_KEY),
+            Command(
+                "run.roll_back_selected",
+                ROLL_BACK_SELECTED,
+                "Run",
+                self._roll_back_selected,
+                enabled=self._none_changed,
+                no_key=NO_KEY,
+            ),
             Command("fleet.log", "Open log", "Run", self._open_log, "", "text-search", none, no_key=ENTER),
             Command("fleet.error", "Open error", "Run", self._open_error, "", "arrow-right", error, no_key=NO_KEY),
             Command("fleet.copy", "Copy row", "Run", self._copy, "Ctrl+C", "content-copy", none, scope=ROWS_SCOPE),
@@ -132,6 +161,12 @@ class FleetActions:
 
     def _retry_selected(self) -> None:
         self._spawn(verbs.retry(self._session, self._model.run, self._views.names()), "retry environments")
+
+    def _roll_back(self) -> None:
+        self._spawn(verbs.roll_back(self._session, self._model.run), "roll back a run")
+
+    def _roll_back_selected(self) -> None:
+        self._spawn(verbs.roll_back(self._session, self._model.run, self._views.names()), "roll back environments")
 
     def _report(self) -> None:
         self._spawn(verbs.report(self._session, self._model.run.run), "save a report")
@@ -191,6 +226,17 @@ class FleetActions:
     def _none_failed(self) -> str:
         failed = any(row.retryable for row in self._selected())
         return self._none_chosen() or ("" if failed else "Nothing failed in what is selected")
+
+    def _nothing_changed(self) -> str:
+        if self._no_run():
+            return self._no_run()
+        if self._model.run.outcome is None:
+            return "The run goes on: cancel it, or roll back when it has ended"
+        return "" if verbs.changed(self._model.run) else "This run placed no file"
+
+    def _none_changed(self) -> str:
+        chosen = set(self._views.names()) & set(verbs.changed(self._model.run))
+        return self._nothing_changed() or ("" if chosen else "This run placed no file in what is selected")
 
     def _no_problem(self) -> str:
         return "" if any(row.condition in PROBLEMS for row in self._model.shown()) else "No environment has a problem"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
+from PySide6.QtGui import QCursor, QFocusEvent, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from kdeploy_gui.ui.look import Look, Row, Text
@@ -135,6 +135,8 @@ class FleetGrid(QTableView):
             self._touch()
         if isinstance(event, QMouseEvent) and kind == QEvent.Type.MouseMove:
             self._hover(self.rowAt(round(event.position().y())))
+        elif kind == QEvent.Type.Enter:
+            self._hover(self.rowAt(self.viewport().mapFromGlobal(QCursor.pos()).y()))
         elif kind == QEvent.Type.Leave:
             self._touch()
             self._hover(-1)

@@ -14,6 +14,7 @@ from kdeploy_gui.model.event import RetryScheduled, StageProgress
 from kdeploy_gui.model.run import EnvironmentState, RunState, StageState
 from kdeploy_gui.model.stage import Stage, StageOutcome, Status
 from kdeploy_gui.model.visible import visible
+from kdeploy_gui.ui.sentences import sentence
 from kdeploy_gui.ui.states import Condition, condition_of, condition_of_stage, slice_icon
 
 QUIET = 2.0
@@ -241,7 +242,7 @@ def _progress_word(progress: StageProgress, share: float | None) -> str:
 
 def _end_text(state: EnvironmentState, condition: Condition) -> str:
     if state.error is not None:
-        return state.error.message
+        return sentence(state.error.message)
     if condition is Condition.READY and state.finished is not None:
         return f"Ready since {time_of_day(state.finished)}"
     if condition is Condition.INTERRUPTED:
@@ -259,7 +260,7 @@ def _queue_text(position: int, waiting_for: str) -> str:
 
 def _retry_text(retry: RetryScheduled, heard: datetime | None, now: datetime) -> str:
     left = retry.in_s - (now - heard).total_seconds() if heard else retry.in_s
-    return f"{retry.because.message}, trying again {f'in {left:.0f} s' if left >= 1 else 'now'}"
+    return f"{sentence(retry.because.message)}, trying again {f'in {left:.0f} s' if left >= 1 else 'now'}"
 
 
 def _work_text(stage: Stage, progress: StageProgress) -> str:

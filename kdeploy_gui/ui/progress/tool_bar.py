@@ -12,6 +12,7 @@ from kdeploy_gui.ui.filters import FilterBar
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.progress.model import Order
 from kdeploy_gui.ui.progress.rows import FILTER_KEYS
+from kdeploy_gui.ui.segments import Segment, Segments
 
 FILTER_WIDTH = 420
 
@@ -34,16 +35,15 @@ class FleetToolBar(QWidget):
             self._menu.addAction(order.value).setData(order)
         self._menu.triggered.connect(self._choose)
         self.order.setMenu(self._menu)
-        self._buttons = [self.order, *map(_view_button, views)]
-        for button in self._buttons:
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.order.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        shown_as = Segments(look, [_view_button(each) for each in views])
         row = QHBoxLayout(self)
         row.setContentsMargins(look.px(16), look.px(6), look.px(12), look.px(6))
-        row.setSpacing(look.px(4))
+        row.setSpacing(look.px(8))
         row.addWidget(self.filter)
         row.addStretch()
-        for button in self._buttons:
-            row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+        for widget in (self.order, shown_as):
+            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop)
         look.changed.connect(self._follow)
         self.show_order(Order.ATTENTION)
         self._follow()
@@ -61,15 +61,13 @@ class FleetToolBar(QWidget):
     def _follow(self) -> None:
         look = self._look
         self.order.setIcon(look.icon("sort-variant"))
-        for button in self._buttons:
-            button.setFont(look.font(Text.CELL))
-            button.setIconSize(QSize(look.px(16), look.px(16)))
+        self.order.setFont(look.font(Text.CELL))
+        self.order.setIconSize(QSize(look.px(16), look.px(16)))
         self.filter.setMaximumWidth(look.px(FILTER_WIDTH))
         self.filter.setMinimumWidth(look.px(FILTER_WIDTH) * 3 // 4)
 
 
-def _view_button(action: QAction) -> QToolButton:
-    button = QToolButton()
-    button.setDefaultAction(action)
+def _view_button(action: QAction) -> Segment:
+    button = Segment(action)
     button.setAccessibleName(f"Show as {action.text().lower()}")
     return button

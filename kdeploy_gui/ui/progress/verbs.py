@@ -48,6 +48,22 @@ async def retry(session: Session, run: RunState, names: Sequence[str] = ()) -> N
         session.navigator.fleet(number)
 
 
+async def roll_back(session: Session, run: RunState, names: Sequence[str] = ()) -> None:
+    """Submit a new run that takes back what a run placed, everywhere or in these environments, and show it."""
+    chosen = tuple(name for name in changed(run) if not names or name in names)
+    question = Question(
+        title=f"Roll back run {run.run}",
+        text=f"A new run puts back the version before in {environments(len(chosen))}. Files that somebody has changed"
+        " since are left as they are and named.",
+        details=[f"{visible(name)}: {files(run.environments[name].files.sent)} of run {run.run}" for name in chosen],
+        accept=f"Roll back {environments(len(chosen))}",
+        danger=True,
+    )
+    if await session.asking.confirm(question):
+        number = await session.bridge.ask(lambda: session.services.rollback(run.run, chosen))
+        session.navigator.fleet(number)
+
+
 async def report(session: Session, run: int) -> None:
     """Save the report of a run where the user wants it."""
     path = await session.asking.save_file(f"Report of run {run}", f"run-{run}.html", "HTML (*.html)")
@@ -62,6 +78,16 @@ def retryable(run: RunState) -> tuple[str, ...]:
         for each in run.environments.values()
         if each.status in RETRYABLE or condition_of(each) is Condition.NOT_READY
     )
+
+
+def changed(run: RunState) -> tuple[str, ...]:
+    """Environments in which a run placed files."""
+    return tuple(each.name for each in run.environments.values() if each.files.sent)
+
+
+def files(count: int) -> str:
+    """`1 file`, `3 files`."""
+    return f"{count} {'file' if count == 1 else 'files'}"
 
 
 def environments(count: int) -> str:

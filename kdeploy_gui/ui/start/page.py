@@ -124,7 +124,8 @@ class StartPage(QScrollArea):
     async def _count_hosts(self) -> None:
         with suppress(KdeployError):  # the page of the import tells it where it matters
             hosts = await self._session.bridge.ask(self._session.services.inventory.importable)
-            self._hosts.setText(f"{len(hosts)} {'host' if len(hosts) == 1 else 'hosts'} found, you choose which")
+            found = f"{len(hosts)} {'host' if len(hosts) == 1 else 'hosts'} found, you choose which"
+            self._hosts.setText(found if hosts else "No hosts found there")
 
     def _contents(self) -> QWidget:
         look = self._look

@@ -20,7 +20,7 @@ SCOPE = "wizard"
 SAVE_MS = 800
 """After the last change; leaving a page saves at once."""
 UNNAMED = "new-deployment"
-KEYED = ("wizard.next", "wizard.back", "wizard.save")
+KEYED = ("wizard.next", "wizard.forward", "wizard.back", "wizard.save")
 
 
 class Shown(Protocol):
@@ -69,7 +69,8 @@ class Drafts(QObject):
             *(
                 Command(name, title, "Run", self._doer(verb), key, enabled=self._none_shown, scope=SCOPE, also=also)
                 for name, title, verb, key, also in (
-                    ("wizard.next", "Next step", "next", "Ctrl+Return", ("Ctrl+PgDown", "Ctrl+Enter")),
+                    ("wizard.next", "Next step, or deploy", "next", "Ctrl+Return", ("Ctrl+Enter",)),
+                    ("wizard.forward", "Next step", "forth", "Ctrl+PgDown", ()),
                     ("wizard.back", "Previous step", "back", "Ctrl+PgUp", ()),
                     ("wizard.save", "Save as plan.toml...", "save_as", "Ctrl+S", ()),
                 )
@@ -148,7 +149,8 @@ class Drafts(QObject):
     def _doer(self, verb: str) -> Callable[[], None]:
         def act() -> None:
             if self.shown is not None:
-                {"next": self.shown.next, "back": self.shown.back, "save_as": self.shown.save_as}[verb]()
+                page = self.shown
+                {"next": page.next, "forth": page.forth, "back": page.back, "save_as": page.save_as}[verb]()
 
         return act
 

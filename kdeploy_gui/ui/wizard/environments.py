@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QSplitter,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QTreeView,
     QVBoxLayout,
@@ -21,28 +20,17 @@ from PySide6.QtWidgets import (
 from kdeploy_gui.model.environment import Environment, Lab
 from kdeploy_gui.model.plan import PlanDraft
 from kdeploy_gui.model.problem import Problem
+from kdeploy_gui.ui.cells import Cells
 from kdeploy_gui.ui.filters import FilterBar
-from kdeploy_gui.ui.look import Look, Row, Text
+from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.widgets import Button, Hairline, Kind, PlainLabel, StateLabel
-from kdeploy_gui.ui.wizard.fleet_model import TITLES, FleetModel
+from kdeploy_gui.ui.wizard.fleet_model import TITLES, FleetModel, Index
 
 KEYS = ("tag", "group", "name", "status")
-WIDTHS = (208, 172, 124, 108, 104, 124, 124)
+WIDTHS = (192, 164, 114, 96, 96, 108, 108)
 SIDE = 280
-
-
-class RowHeight(QStyledItemDelegate):
-    """The usual cells, as high as the design wants them."""
-
-    def __init__(self, look: Look, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._look = look
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """The height of a row of the grid."""
-        return QSize(super().sizeHint(option, index).width(), self._look.row(Row.GRID))
 
 
 class FleetTree(QTreeView):
@@ -51,13 +39,16 @@ class FleetTree(QTreeView):
     def __init__(self, model: FleetModel, look: Look) -> None:
         super().__init__()
         self._fleet = model
+        self._look = look
         self.setModel(model)
-        self.setItemDelegate(RowHeight(look, self))
+        self.setItemDelegate(Cells(look, self))
         self.setAccessibleName("Environments to deploy to")
         self.setFrameShape(QTreeView.Shape.NoFrame)
         self.setUniformRowHeights(True)
         self.setAllColumnsShowFocus(True)
+        self.setIndentation(look.px(20))
         self.header().setStretchLastSection(True)
+        self.header().setProperty("edge", True)
         for number, width in enumerate(WIDTHS):
             self.setColumnWidth(number, look.px(width))
         model.modelReset.connect(self.expandAll)
@@ -68,6 +59,18 @@ class FleetTree(QTreeView):
             self._fleet.toggle(self.currentIndex())
             return
         super().keyPressEvent(event)
+
+    def drawRow(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Draw the ground of the chevron's part as that of the rest, then the row."""
+        row: QRect = option.rect  # type: ignore[attr-defined]
+        width = self.visualRect(_plain(index)).left()
+        indent = QRect(0, row.top(), width, row.height())
+        if self.selectionModel().isSelected(_plain(index)):
+            theme = self._look.theme
+            painter.fillRect(indent, theme.sel if self.hasFocus() else theme.seloff)
+            painter.fillRect(0, row.top(), 2, row.height(), theme.accent)
+        painter.fillRect(indent.left(), row.bottom(), indent.width(), 1, self._look.theme.line)
+        super().drawRow(painter, option, index)
 
 
 class EnvironmentsStep(QWidget):
@@ -288,6 +291,10 @@ class SidePanel(QWidget):
 
     def _go_to_form(self) -> None:
         self._session.navigator.environment_form(self._name)
+
+
+def _plain(index: Index) -> QModelIndex:
+    return index.sibling(index.row(), index.column()) if isinstance(index, QPersistentModelIndex) else index
 
 
 def patterns(environments: Iterable[Environment], chosen: frozenset[str]) -> tuple[str, ...]:

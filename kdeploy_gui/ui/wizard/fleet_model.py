@@ -19,6 +19,9 @@ from kdeploy_gui.ui.tips import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 TITLES = ("Environment", "Kernel", "Connection", "Host key", "Packages", "Space", "Instruments", "Result")
+SPACE = 5
+SHORT = range(1, 10)
+"""Lengths of a folder that the title of its column has room for."""
 Cell = tuple[Condition | None, str]
 
 
@@ -105,7 +108,9 @@ class FleetModel(QAbstractItemModel):
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Titles."""
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return f"Space on {self.measured}" if section == 5 and self.measured else TITLES[section]
+            return f"Space on {self.measured}" if section == SPACE and len(self.measured) in SHORT else TITLES[section]
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole and section == SPACE:
+            return plain_tip(f"Free space on {self.measured or 'the target folder'}")
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -250,9 +255,15 @@ def _instruments(_: Environment, check: EnvironmentCheck, __: str) -> Cell:
 def _result(_: Environment, check: EnvironmentCheck, __: str) -> Cell:
     if check.failure is None:
         return Condition.DONE, "Can deploy"
-    if check.failure.category is Category.TRUST:
-        return Condition.NOT_TRUSTED, "Blocked until keys are compared"
-    return Condition.FAILED, f"{check.failure.code}: {check.failure.message}"
+    match check.failure.category:
+        case Category.TRUST:
+            return Condition.NOT_TRUSTED, "Blocked until keys are compared"
+        case Category.AUTH:
+            return Condition.FAILED, "Blocked until the login works"
+        case Category.NET:
+            return Condition.UNREACHABLE, "Does not answer"
+        case _:
+            return Condition.FAILED, f"{check.failure.code}: {check.failure.message}"
 
 
 _CELLS: tuple[Callable[[Environment, EnvironmentCheck, str], Cell], ...] = (

@@ -119,6 +119,11 @@ class WizardPage(QWidget):
         else:
             self.go_to(self.bar.current + 1)
 
+    def forth(self) -> None:
+        """The next step, if there is one: never deploys."""
+        if self.bar.current < REVIEW:
+            self.go_to(self.bar.current + 1)
+
     def back(self) -> None:
         """The step before."""
         self.go_to(self.bar.current - 1)

@@ -8,9 +8,10 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QStyledItemDelegate, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTableView, QWidget
 
 from kdeploy_gui.model.visible import visible
+from kdeploy_gui.ui.cells import Cells
 from kdeploy_gui.ui.look import Look, Row, Text
 from kdeploy_gui.ui.tips import plain_tip
 
@@ -152,7 +153,7 @@ class ItemTable(QAbstractTableModel):
         return own or (self._problems.get((row, ""), "") if column == 0 else "")
 
 
-class CellEditor(QStyledItemDelegate):
+class CellEditor(Cells):
     """Text in a line edit; columns with choices in a list."""
 
     def createEditor(self, parent: QWidget, option: Any, index: Index) -> QWidget:
@@ -191,7 +192,7 @@ class ItemView(QTableView):
         self._look = look
         self._table = table
         self.setModel(table)
-        self.setItemDelegate(CellEditor(self))
+        self.setItemDelegate(CellEditor(look, self))
         self.setAccessibleName(name)
         self.setShowGrid(False)
         self.setWordWrap(False)
@@ -206,8 +207,10 @@ class ItemView(QTableView):
         self.setTabKeyNavigation(False)
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.verticalHeader().setMinimumSectionSize(1)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
+        header.setProperty("edge", True)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         for number, column in enumerate(table.columns):
             if column.width:

@@ -138,7 +138,7 @@ LIMITS = (
         "5s",
         lambda v: "" if v.clock_skew is None else span_of(v.clock_skew),
         lambda v, t: replace(v, clock_skew=seconds_of(t) if t else None),
-        lambda f: f"{f.clock_skew:.0f} s",
+        lambda f: f"{abs(f.clock_skew):.0f} s",
     ),
     Limit(
         "temperature",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QCursor, QEnterEvent, QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMenu, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QMenu, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.ui.environment_form import commands as environment_commands
@@ -464,10 +464,33 @@ def test_the_pointer_and_the_focus_are_seen(panel: EnvironmentPanel, look: Look,
     panel.tree.clearFocus()
     assert ground("a") == look.theme.seloff.name()
 
-    def under_the_pointer() -> str:
-        QTest.mouseMove(panel.tree.viewport(), middle(panel, "b"))
-        return ground("b")
-
-    qtbot.waitUntil(lambda: under_the_pointer() == look.theme.hover.name())
+    point_at(panel, middle(panel, "b"))
+    assert ground("b") == look.theme.hover.name()
+    QApplication.sendEvent(panel.tree.viewport(), QEvent(QEvent.Type.Leave))
+    assert ground("b") == look.theme.view.name()
     panel.tree.setCurrentIndex(panel.model.find("c").parent())
     assert ground("c") == look.theme.seloff.name()
+
+
+def test_what_comes_under_a_resting_pointer_is_seen(panel: EnvironmentPanel, look: Look, fill: Fill) -> None:
+    fill(machine("m"))
+    at = middle(panel, "m")
+    point_at(panel, at)
+
+    fill(machine("b", "rack"))
+
+    assert panel.tree.indexAt(at).data() == "rack"
+    ground = panel.tree.viewport().grab().toImage()
+    assert ground.pixelColor(4, at.y()).name() == look.theme.hover.name()
+    assert ground.pixelColor(4, middle(panel, "m").y()).name() == look.theme.view.name()
+
+
+def point_at(panel: EnvironmentPanel, at: QPoint) -> None:
+    """Move the pointer there. Not QTest.mouseMove: that tells nobody of a pointer that is there already, and tells the
+    wrong one where another window lies at the same place of the screen."""
+    viewport = panel.tree.viewport()
+    place, whole = QPointF(at), QPointF(viewport.mapToGlobal(at))
+    QCursor.setPos(whole.toPoint())
+    QApplication.sendEvent(viewport, QEnterEvent(place, whole, whole))
+    no = Qt.MouseButton.NoButton
+    QApplication.sendEvent(viewport, QMouseEvent(QEvent.Type.MouseMove, place, whole, no, no, NO_KEY))

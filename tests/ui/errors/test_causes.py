@@ -69,4 +69,5 @@ def test_a_headline_has_no_details() -> None:
         "The host key is not the pinned one"
     )
     assert headline("") == ""
-    assert headline("x" * 1_000_000) == "X" + "x" * 299 + "..."
+    assert headline("x" * 1_000_000) == "x" * 300 + "..."
+    assert headline("awk is missing") == "awk is missing"

@@ -16,6 +16,7 @@ from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ui.errors.page import ErrorsPage
 from kdeploy_gui.ui.errors.problem_list import Entry, Group
 from kdeploy_gui.ui.look import Look
+from kdeploy_gui.ui.sentences import sentence
 from kdeploy_gui.ui.session import Place, Session, Where
 from kdeploy_gui.ui.widgets import Button
 from tests.ui.answers import Answers
@@ -68,7 +69,7 @@ def test_each_cause_is_told_whole(page: ErrorsPage) -> None:
         assert page.list.choose(("cause", cause.key))
         text = shown(page)
         failure = cause.newest.failure
-        assert failure.message in text
+        assert sentence(failure.message) in text
         assert failure.remedy in text
         assert failure.on_target in text
         assert cause.newest.environment in text

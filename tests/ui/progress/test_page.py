@@ -215,10 +215,8 @@ def test_what_happens_unseen_is_there_when_the_page_is_seen_again(
 
     before = len(story.events)
     story.end(Outcome.FAILED)
-    session.services.history.append([replace(each, run=run) for each in story.events[before:]])
-    qtbot.waitUntil(
-        lambda: (state := session.runs.state(run)) is not None and state.outcome is not None, timeout=10_000
-    )
+    with qtbot.waitSignal(session.runs.ended, timeout=10_000):  # told a moment after the state is there
+        session.services.history.append([replace(each, run=run) for each in story.events[before:]])
     seen = [page.model.run.outcome]
     page.show()
     seen.append(page.model.run.outcome)
@@ -259,3 +257,28 @@ def test_a_run_is_followed_cancelled_and_retried(demo: Session, answers: Answers
         show(page, again, qtbot)
         assert set(page.model.run.environments) == set(failed)
         qtbot.waitUntil(lambda: page.model.run.outcome is not None, timeout=60_000)
+
+
+def test_a_run_is_taken_back(demo: Session, answers: Answers, qtbot: QtBot) -> None:
+    with open_page(demo) as page:
+        page.show_run(deploy(demo))
+        assert demo.commands.why_not("run.roll_back") in {
+            "No run is shown",
+            "The run goes on: cancel it, or roll back when it has ended",
+        }
+        qtbot.waitUntil(lambda: page.model.run.outcome is not None, timeout=30_000)
+        page.views.go_to("board-4-reflashed")
+        assert demo.commands.why_not("run.roll_back_selected") == "This run placed no file in what is selected"
+        page.views.go_to("board-1")
+        answers.yes.append(True)
+
+        demo.commands.run("run.roll_back_selected")
+
+        qtbot.waitUntil(lambda: bool(answers.asked), timeout=5_000)
+        assert answers.asked[0].danger
+        assert list(answers.asked[0].details) == ["board-1: 13 files of run 1"]
+        qtbot.waitUntil(lambda: (state := demo.runs.state(2)) is not None and state.outcome is not None, timeout=30_000)
+        state = demo.runs.state(2)
+        assert state is not None
+        assert state.outcome is Outcome.SUCCEEDED
+        assert list(state.environments) == ["board-1"]

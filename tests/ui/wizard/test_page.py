@@ -67,6 +67,20 @@ def test_steps_are_visited_by_keyboard_in_any_order(page: WizardPage, qtbot: QtB
     assert "Validation" in page.bar.accessibleName()
 
 
+def test_going_on_step_by_step_never_deploys(sample: WizardPage, demo: Session, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: sample.checked, timeout=20_000)
+    for _ in range(REVIEW):
+        demo.commands.run("wizard.forward")
+    qtbot.waitUntil(lambda: sample.forward.isEnabled(), timeout=30_000)
+
+    demo.commands.run("wizard.forward")
+
+    assert sample.bar.current == REVIEW
+    assert sample.forward.isEnabled()
+    demo.commands.run("wizard.back")
+    assert sample.bar.current == REVIEW - 1
+
+
 def test_the_next_button_names_the_step(page: WizardPage) -> None:
     page.go_to(0)
     assert page.forward.text() == "Next: artifacts"
