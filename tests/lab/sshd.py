@@ -149,6 +149,10 @@ class Sshd:
             send_signal(pid, signal.SIGKILL)
         return len(sessions)
 
+    def reload(self) -> None:
+        """Let the listener start over (SIGHUP); sessions go on."""
+        send_signal(self._running().pid, signal.SIGHUP)
+
     def pause(self) -> None:
         """Stop the server and its sessions as a hung machine would be: connections stay, nobody answers."""
         for pid in (self._running().pid, *self._sessions()):
