@@ -89,6 +89,11 @@ class Sshd:
         """What the server wrote so far."""
         return (self.folder / "sshd.log").read_text(errors="replace")
 
+    @property
+    def pid(self) -> int:
+        """Process number of the listener."""
+        return self._running().pid
+
     def home(self, host: int = 0) -> Path:
         """HOME on a logical host."""
         return self._users[host].home if self.accounts else self.folder / f"home-{host}"
