@@ -186,8 +186,11 @@ class _Ground:
         return tuple(self.steps[each] for each in _way(path) if each in self.steps)
 
     def _mount(self, real: str) -> tuple[str, str]:
-        """The mount point that holds a path, and its flags; of equal ones the last hides the others."""
-        found = ("", "")
+        """The mount point that holds a path, and its flags; of equal ones the last hides the others.
+
+        In a chroot the root may be none that is told.
+        """
+        found = ("/", "")
         for path, flags in self.mounts:
             if len(path) >= len(found[0]) and (real == path or real.startswith(path.rstrip("/") + "/")):
                 found = (path, flags)

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
@@ -13,7 +14,8 @@ from typing import Protocol
 from kdeploy_gui import resources
 from kdeploy_gui.environments import tar_stream
 from kdeploy_gui.environments.shell_facts import asked, parse_facts
-from kdeploy_gui.errors import ContentChanged, Evidence, KdeployError, NothingKept, TargetBusy, TargetError
+from kdeploy_gui.environments.shell_reasons import CLEAN, MEASURED, OTHER_BYTES, changed_on_the_way, measured
+from kdeploy_gui.errors import Evidence, KdeployError, NothingKept, TargetBusy, TargetError
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileKind, FileState, Restored
@@ -22,7 +24,6 @@ from kdeploy_gui.ports import Content
 NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln", "df", "date", "id", "uname", "sync")
 """Commands without which nothing can be deployed; busybox has all of them."""
 
-CLEAN = "The previous version is intact; temporary files were removed."
 UNTOUCHED = "Unchanged by the rollback."
 UNKNOWN = "Not known: it is verified at the next contact."
 STAMP_SETTLES = 4
@@ -49,6 +50,7 @@ _SAID = (
     ("File exists", "E-NOTDIR", "a file stands where a folder is needed"),
     ("s a directory", "E-ISDIR", "a folder stands where the file shall be"),
     ("omitting directory", "E-ISDIR", "a folder stands where the file shall be"),
+    ("somebody else put it there", "E-PARENT", "somebody else could exchange what is deployed"),
     ("Text file busy", "E-BUSY", "the file is in use"),
     ("File name too long", "E-NAMETOOLONG", "a file name is too long"),
 )
@@ -152,8 +154,18 @@ class ShellTarget:
         arguments = (token, self._owner, str(batch.keep))
         done = await self._shell.run(_script("place"), arguments, source, gentle=True)
         _refuse_locked(done)
+        if done.status == OTHER_BYTES:
+            raise changed_on_the_way(done, batch, token)
         if done.status != 0:
-            raise _refused(done, tar_stream.folders(batch))
+            raise await self._explained(_refused(done, tar_stream.folders(batch)), batch)
+
+    async def _explained(self, error: KdeployError, batch: Batch) -> KdeployError:
+        """A refusal with figures where the machine still gives them."""
+        if not isinstance(error, TargetError) or error.code not in MEASURED or "quota" in error.message:
+            return error
+        with suppress(KdeployError):
+            return measured(error, batch, await self.facts(FactsQuery(folders=(error.path,))))
+        return error
 
     async def restore(self, run: int) -> Restored:
         """See `Target.restore`."""
@@ -246,13 +258,6 @@ def _not_restored(done: Completed, run: int) -> KdeployError:
 
 def _refused(done: Completed, folders: Sequence[str]) -> KdeployError:
     evidence = _evidence("place files", done)
-    if done.status == 12:
-        return ContentChanged(
-            "E-HASH",
-            "other bytes arrived than were planned: " + "; ".join(done.error_text.splitlines()[:3]),
-            on_target=CLEAN,
-            evidence=evidence,
-        )
     on_target = (
         "Mixed: putting the previous version back failed; it is kept in folders named .kdeploy-*.part."
         if done.status == 15
@@ -287,6 +292,8 @@ def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({}
                 found[path] = FileState(path, FileKind(kind))
             case ["s", mode, size, owner, path] if path in found:
                 found[path] = replace(found[path], mode=int(mode, 8), size=int(size), owner=owner)
+            case ["l", path, leads_to] if path in found:
+                found[path] = replace(found[path], leads_to=leads_to)
             case ["c", seconds]:
                 clock = int(seconds)
             case ["t", stamp, path] if path in found:

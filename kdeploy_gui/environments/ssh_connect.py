@@ -19,6 +19,8 @@ from kdeploy_gui.environments.ssh_errors import (
     credential,
     explained,
     is_refusal,
+    refused,
+    unfinished_login,
 )
 from kdeploy_gui.environments.ssh_gate import Gate
 from kdeploy_gui.environments.ssh_greeting import explain_hangup
@@ -84,7 +86,7 @@ class Dialer:
         algorithms = transport(environment)
         with explained(environment, NOTHING_SENT):
             try:
-                async with self._route(hop, untold) as route, asyncio.timeout(defaults.LOGIN_TIMEOUT):
+                async with self._route(hop, untold) as route, _in_login_time(environment):
                     key = await asyncssh.get_server_host_key(
                         environment.host,
                         environment.port,
@@ -114,9 +116,11 @@ class Dialer:
             connection = await self._login(hop, client, credentials, tell, first_signatures(environment))
         except asyncssh.HostKeyNotVerifiable as error:
             return await self._verified_otherwise(hop, client, credentials, tell, error)
-        except Exception:
+        except Exception as error:
             client.tell_port()
             client.tell_certificate()
+            if is_refusal(error):
+                raise refused(environment, error, client.accepted) from error
             raise
         client.tell_certificate()
         return connection
@@ -207,6 +211,15 @@ class Dialer:
             except asyncio.CancelledError:
                 connection.close()  # asyncssh closes it only once it has begun to use it
                 raise
+
+
+@asynccontextmanager
+async def _in_login_time(environment: Environment) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(defaults.LOGIN_TIMEOUT):
+            yield
+    except TimeoutError as error:
+        raise unfinished_login(environment, NOTHING_SENT) from error
 
 
 def _tell_key(step: CheckStep, tell: Tell) -> None:

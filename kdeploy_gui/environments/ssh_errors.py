@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import asyncssh
 
 from kdeploy_gui import defaults
-from kdeploy_gui.errors import AuthError, Evidence, KdeployError, NetworkError, PlanError
+from kdeploy_gui.errors import AuthError, Evidence, KdeployError, NetworkError, PlanError, TargetError
 from kdeploy_gui.model.environment import Environment
 
 NOTHING_SENT = "Nothing was sent."
@@ -38,23 +38,26 @@ def _translated(error: Exception, environment: Environment, on_target: str) -> K
             return closed_port(environment, f"{where} refuses connections", said)
         case TimeoutError():
             return NetworkError(
-                "E-TIMEOUT", f"no answer from {where}", on_target=on_target, evidence=said, address=where
+                "E-TIMEOUT",
+                f"no answer from {where} within {defaults.CONNECT_TIMEOUT:g} s",
+                on_target=on_target,
+                evidence=said,
+                address=where,
             )
         case asyncssh.DisconnectError() if is_refusal(error):
-            return _refused(environment, said)
+            return refused(environment, error)
         case asyncssh.KeyExchangeFailed(reason=reason) if "No matching" in reason:
             return no_common_algorithm(environment, reason)
         case asyncssh.ProtocolNotSupported() | asyncssh.ServiceNotAvailable():
             return other_protocol(environment, str(error))
         case asyncssh.ChannelOpenError(reason=reason) if "connection closed" not in reason:
-            return NetworkError("E-CHANNELS", f"{where} opens no channel: {reason}", on_target=on_target, evidence=said)
+            return _no_channel(environment, reason)
         case asyncssh.ConnectionLost(reason=reason) if "keepalive" in reason:
             silence = defaults.KEEPALIVE_INTERVAL * (defaults.KEEPALIVE_COUNT + 1)
             message = f"no reply from {where} for {silence:.0f} s"
             return NetworkError("E-STALLED", message, on_target=on_target, evidence=said, address=where)
         case asyncssh.ConnectionLost(reason=reason) if "Login timeout" in reason:
-            message = f"{where} does not finish the login"
-            return NetworkError("E-TIMEOUT", message, on_target=on_target, evidence=said, address=where)
+            return unfinished_login(environment, on_target)
         case OSError(errno=errno.ENETUNREACH | errno.EHOSTUNREACH):
             message = f"{where} cannot be reached: {said.stderr}"
             return NetworkError("E-UNREACHABLE", message, on_target=NOTHING_SENT, evidence=said, address=where)
@@ -75,10 +78,34 @@ def closed_port(environment: Environment, message: str, said: Evidence) -> Netwo
     return NetworkError("E-REFUSED", message, on_target=NOTHING_SENT, evidence=said, port=str(environment.port))
 
 
-def _refused(environment: Environment, said: Evidence) -> AuthError:
+def refused(environment: Environment, error: Exception, accepted: Sequence[str] = ()) -> AuthError:
+    """Nobody is let in there with what we showed; `accepted` are the ways in which the server lets people in."""
     where = f"{environment.host}:{environment.port}"
-    message = f"{where} refuses user {environment.user} with {credential(environment)}"
+    ways = f"; it accepts: {', '.join(accepted)}" if accepted else ""
+    message = f"{where} refuses user {environment.user} with {credential(environment)}{ways}"
+    said = Evidence(stderr=str(error))
     return AuthError("E-AUTH", message, on_target=NOTHING_SENT, evidence=said, user=environment.user, host=where)
+
+
+def unfinished_login(environment: Environment, on_target: str) -> NetworkError:
+    """It answers, and then it takes too long until somebody is logged in."""
+    where = f"{environment.host}:{environment.port}"
+    message = f"{where} does not finish the login within {defaults.LOGIN_TIMEOUT:g} s"
+    return NetworkError("E-TIMEOUT", message, on_target=on_target, address=where)
+
+
+def full_server(environment: Environment, said: str) -> NetworkError:
+    """It takes no more logins for now."""
+    where = f"{environment.host}:{environment.port}"
+    message = f"{where} takes no more logins for now: {said}"
+    return NetworkError("E-FULL", message, on_target=NOTHING_SENT, evidence=Evidence(stderr=said), host=where)
+
+
+def _no_channel(environment: Environment, reason: str) -> TargetError:
+    """A server that is set to run less than one command at a time for us, which does not pass by itself."""
+    message = f"{environment.host}:{environment.port} opens no channel: {reason}"
+    on_target = "Unchanged by the command that could not be run."
+    return TargetError("E-CHANNELS", message, on_target=on_target, evidence=Evidence(stderr=reason))
 
 
 def no_common_algorithm(environment: Environment, reason: str) -> PlanError:

@@ -10,7 +10,7 @@ import asyncssh
 from asyncssh.packet import PacketDecodeError, SSHPacket
 
 from kdeploy_gui.environments.ssh_algorithms import first_signatures, transport
-from kdeploy_gui.environments.ssh_errors import no_common_algorithm, other_protocol
+from kdeploy_gui.environments.ssh_errors import full_server, no_common_algorithm, other_protocol
 from kdeploy_gui.environments.tcp import connected, resolved
 from kdeploy_gui.model.environment import Environment
 
@@ -23,8 +23,9 @@ _KEXINIT, _COOKIE = 20, 16
 
 
 async def explain_hangup(environment: Environment) -> None:
-    """Look once more what a server says first. Raises PlanError E-PROTO or E-KEX where that explains why it hung up.
+    """Look once more what a server says first, and raise what explains why it hung up.
 
+    Raises PlanError E-PROTO or E-KEX, or NetworkError E-FULL.
     Its reset may have overtaken what it said on the connection that was lost.
     """
     said = b""
@@ -44,7 +45,9 @@ async def explain_hangup(environment: Environment) -> None:
                 raise no_common_algorithm(environment, reason)
         return
     greeting = line[:200].strip().decode(errors="replace")
-    if greeting and not greeting.startswith(_FULL):
+    if greeting.startswith(_FULL):
+        raise full_server(environment, greeting)
+    if greeting:
         raise other_protocol(environment, greeting)
 
 

@@ -32,7 +32,8 @@ def revoked_keys(environment: Environment) -> list[asyncssh.SSHKey]:
 class HostKeyClient(asyncssh.SSHClient):
     """Accepts a host key when, and only when, it is pinned or certified; remembers what was offered.
 
-    `answered` goes before what the server says it is.
+    `answered` goes before what the server says it is; `accepted` are the ways in which it lets people in, as far as it
+    came to that.
     """
 
     def __init__(self, environment: Environment, tell: Tell) -> None:
@@ -43,6 +44,7 @@ class HostKeyClient(asyncssh.SSHClient):
         self.answered = ""
         self.offered: HostKey | None = None
         self.authority: HostKey | None = None
+        self.accepted: Sequence[str] = ()
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         self._connection = conn
@@ -73,6 +75,17 @@ class HostKeyClient(asyncssh.SSHClient):
         if self.is_satisfied and known is None:  # and not once more when keys are renewed
             self._tell(passed(CheckPart.HOST_KEY, f"{offered.algorithm} {offered.fingerprint} is pinned", offered))
         return self.is_satisfied
+
+    def public_key_auth_requested(self) -> None:
+        self._remember_ways()
+
+    def password_auth_requested(self) -> None:
+        self._remember_ways()
+
+    def _remember_ways(self) -> None:
+        """Called when we have nothing more to show."""
+        if self._connection is not None:
+            self.accepted = tuple(self._connection.get_server_auth_methods())
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         self.tell_port()

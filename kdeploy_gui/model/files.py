@@ -22,7 +22,8 @@ class FileKind(StrEnum):
 class FileState:
     """One path on the target as it is. `mode` holds the permission bits; `owner` is `user:group` by name.
 
-    `stamp` is another one after every change of the file; empty where that is not sure.
+    `leads_to` is what a symbolic link says. `stamp` is another one after every change of the file; empty where that is
+    not sure.
     """
 
     path: str
@@ -31,6 +32,7 @@ class FileState:
     mode: int = 0
     owner: str = ""
     size: int = 0
+    leads_to: str = ""
     stamp: str = field(default="", compare=False)
 
 

@@ -6,6 +6,10 @@
 LC_ALL=C
 export LC_ALL
 
+tab='	'
+newline='
+'
+
 say() { printf '%s\t%s\n' "$1" "$2"; }
 
 # tell KEY FILE: its first line. Without a subshell, as all that can be: on a slow board each costs milliseconds.
@@ -97,6 +101,28 @@ while [ "$commands" -gt 0 ]; do
     commands=$((commands - 1))
 done
 
+# What df $1 says of the places that follow, one a line. busybox does not find the mount point of a root that is no
+# mount (chroot): then in the same form what stat says of the file system.
+tell_df() {
+    what=$1
+    shift
+    if lines=$(df "$what" -- "$@" 2>/dev/null); then
+        printf '%s\n' "${lines#*"$newline"}"
+        return
+    fi
+    for each do
+        said=$(stat -f -c '%b %f %a %S %c %d' -- "$each" 2>/dev/null) || continue
+        tell_stat $said
+    done
+}
+
+tell_stat() {
+    case $what in
+        -Pk) echo "- $(($1 * $4 / 1024)) $((($1 - $2) * $4 / 1024)) $(($3 * $4 / 1024)) - /" ;;
+        -Pi) echo "- $5 $(($5 - $6)) $6 - /" ;;
+    esac
+}
+
 for path do
     place=$path
     case $place in
@@ -104,13 +130,10 @@ for path do
     esac
     while [ -n "$place" ] && [ ! -e "$place" ]; do place=${place%/*}; done
     place=${place:-/}
-    say disk "$path	$(df -Pk -- "$place" 2>/dev/null | tail -n 1)"
-    say inodes "$path	$(df -Pi -- "$place" 2>/dev/null | tail -n 1)"
+    say disk "$path	$(tell_df -Pk "$place")"
+    say inodes "$path	$(tell_df -Pi "$place")"
 done
 
-tab='	'
-newline='
-'
 asked=
 health=
 folders=
@@ -136,8 +159,8 @@ measure() {
     [ $# -gt 0 ] || return 0
     say df ""
     for each do say at "$each"; done
-    df -Pk -- "$@" 2>/dev/null | tail -n +2 | while IFS= read -r line; do say space "$line"; done
-    df -Pi -- "$@" 2>/dev/null | tail -n +2 | while IFS= read -r line; do say nodes "$line"; done
+    tell_df -Pk "$@" | while IFS= read -r line; do say space "$line"; done
+    tell_df -Pi "$@" | while IFS= read -r line; do say nodes "$line"; done
 }
 
 # Whether a link lies on the way to $1.

@@ -1,6 +1,7 @@
-# What stands at each path of the lines `stamp<TAB>path` on stdin: `k<TAB>kind<TAB>path`, and of files
-# `s<TAB>mode<TAB>size<TAB>owner<TAB>path`, `t<TAB>stamp<TAB>path` and the lines of sha256sum, or `u<TAB>path` where the
-# stamp is still the one given (`-`: none). Before them `c<TAB>seconds`, this machine's clock. With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes.
+# What stands at each path of the lines `stamp<TAB>path` on stdin: `k<TAB>kind<TAB>path`, of files and links
+# `s<TAB>mode<TAB>size<TAB>owner<TAB>path`, of links `l<TAB>path<TAB>where to`, of files `t<TAB>stamp<TAB>path` and the
+# lines of sha256sum, or `u<TAB>path` where the stamp is still the one given (`-`: none). Before them `c<TAB>seconds`,
+# this machine's clock. With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes.
 # $2: who sweeps. Of one such owner only one deployment is ever alive, so that an older one of his is an orphan whose
 # connection died unnoticed: it is ended.
 end_orphans() {
@@ -90,6 +91,14 @@ LIST
     [ $# -eq 0 ] || sha256sum -- "$@"
 }
 
+# What a link says may be anything, and must not pass for an answer of ours.
+tell_link() {
+    stat -c "s$tab%a$tab%s$tab%U:%G$tab%n" -- "$1"
+    leads_to=$(readlink -- "$1" 2>/dev/null) || return 0
+    case $leads_to in *"$tab"* | *"$newline"*) leads_to=? ;; esac
+    printf 'l\t%s\t%s\n' "$1" "$leads_to"
+}
+
 printf 'c\t%s\n' "$(date +%s)"
 set --
 while IFS=$tab read -r stamp path; do
@@ -105,6 +114,7 @@ while IFS=$tab read -r stamp path; do
         kind=missing
     fi
     printf 'k\t%s\t%s\n' "$kind" "$path"
+    [ "$kind" != symlink ] || tell_link "$path"
     if [ "$kind" = file ]; then
         [ "$stamp" = - ] || known=$known$stamp$tab$path$newline
         set -- "$@" "$path"

@@ -34,10 +34,26 @@ LIST
 
 record() { printf '%s\n' "$1/$token"; }
 
+# Where everybody may make folders (/tmp), somebody may have made one on our way since the machine was looked at.
+guard() {
+    step=${1%/}
+    while [ -n "$step" ]; do
+        above=${step%/*}
+        if [ -k "${above:-/}" ] && { [ -L "$step" ] || [ ! -O "$step" ]; } && ! is_of_root "$step"; then
+            printf '%s: somebody else put it there\n' "$step" >&2
+            return 1
+        fi
+        step=$above
+    done
+}
+
+is_of_root() { [ ! -L "$1" ] && [ "$(stat -c %u -- "$1" 2>/dev/null)" = 0 ]; }
+
 # Two names may mean one folder (/bin and /usr/bin): what is there and ours was made for the other name.
 create() {
     [ -d "$1" ] || (umask 022 && mkdir -p -- "$1") || return 1
-    if [ -d "$1/$token" ] && [ -O "$1/$token" ]; then return 0; fi
+    guard "$1" || return 1
+    if [ ! -L "$1/$token" ] && [ -d "$1/$token" ] && [ -O "$1/$token" ]; then return 0; fi
     mkdir -- "$1/$token" "$1/$token/new" "$1/$token/old"
 }
 

@@ -299,7 +299,8 @@ async def test_a_disk_without_inodes_is_full(tmp_path: Path) -> None:
     with mounted(tmp_path / "small", "size=1m,nr_inodes=12") as small:
         paths = [f"{small}/{number}" for number in range(20)]
         error = await refusal(shell(tmp_path, content), files(content, *paths))
-        assert error.code == "E-NOSPC"
+        assert (error.code, error.on_target) == ("E-INODES", CLEAN)
+        assert error.message.startswith(f"no inodes are left on {small}: about 36 are needed, 11 are free without them")
         assert list(small.iterdir()) == []
 
 

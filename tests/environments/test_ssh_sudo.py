@@ -172,6 +172,7 @@ async def refusal(environment: Environment, drawer: Drawer) -> AuthError:
     return caught.value
 
 
+@pytest.mark.fault(33)
 async def test_a_wrong_password_is_tried_once(machine: Machine) -> None:
     machine.allow(ANY, "Defaults:{user} passwd_tries=3")
     drawer = Drawer("not-the-one")
@@ -180,17 +181,20 @@ async def test_a_wrong_password_is_tried_once(machine: Machine) -> None:
     assert "not-the-one" not in f"{error.message}{error.evidence}"
 
 
+@pytest.mark.fault(32)
 async def test_a_password_that_nobody_gave_is_missing(machine: Machine) -> None:
     machine.allow(ANY)
     error = await refusal(replace(machine.environment, become_credential=""), Drawer(""))
     assert error.code == "E-SUDO-MISSING"
 
 
+@pytest.mark.fault(32)
 async def test_a_user_without_the_right_is_denied(machine: Machine) -> None:
     error = await refusal(machine.environment, Drawer(machine.password))
     assert error.code == "E-SUDO-DENIED"
 
 
+@pytest.mark.fault(32)
 async def test_a_sudo_that_wants_a_terminal_is_of_no_use(machine: Machine) -> None:
     machine.allow(ANY, "Defaults:{user} requiretty")
     error = await refusal(machine.environment, Drawer(machine.password))
@@ -198,6 +202,7 @@ async def test_a_sudo_that_wants_a_terminal_is_of_no_use(machine: Machine) -> No
     assert "tty" in error.evidence.stderr
 
 
+@pytest.mark.fault(32)
 async def test_a_machine_without_sudo_says_so(make_sshd: MakeSshd) -> None:
     server = make_sshd(accounts=True, options={"SetEnv": "PATH=/nonexistent"})
     environment = replace(server.environment(), become=Become.SUDO)

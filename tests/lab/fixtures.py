@@ -17,6 +17,7 @@ from tests.lab.sshd import Sshd, sshd_program
 
 MakeSshd = Callable[..., Sshd]
 Mount = Callable[[str], Path]
+MakeDisk = Callable[..., Path]
 MakeChaos = Callable[[Environment], Chaos]
 
 
@@ -68,6 +69,29 @@ def mounted(tmp_path: Path) -> Iterator[Mount]:
             return place
 
         yield mount
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[MakeDisk]:
+    """Mount a new ext4 of some MiB, made with further words for mkfs.ext4; root only, where loop devices work."""
+    if os.getuid() != 0:
+        pytest.skip("only root can mount")
+    with ExitStack() as stack:
+
+        def make(mebibytes: int, *words: str) -> Path:
+            place = tmp_path / f"disk of {mebibytes}"
+            place.mkdir()
+            image = tmp_path / f"{mebibytes}.img"
+            with image.open("wb") as file:
+                file.truncate(mebibytes << 20)
+            subprocess.run(["mkfs.ext4", "-q", "-m", "0", *words, image], check=True)
+            done = subprocess.run(["mount", "-o", "loop", image, place], capture_output=True)
+            if done.returncode:
+                pytest.skip(f"loop devices do not work here: {done.stderr.decode()}")
+            stack.callback(lambda: subprocess.run(["umount", "-l", place], check=True))
+            return place
+
+        yield make
 
 
 @pytest.fixture

@@ -89,6 +89,11 @@ class Sshd:
         """What the server wrote so far."""
         return (self.folder / "sshd.log").read_text(errors="replace")
 
+    @property
+    def pid(self) -> int:
+        """Process number of the listener."""
+        return self._running().pid
+
     def home(self, host: int = 0) -> Path:
         """HOME on a logical host."""
         return self._users[host].home if self.accounts else self.folder / f"home-{host}"
@@ -148,6 +153,10 @@ class Sshd:
         for pid in sessions:
             send_signal(pid, signal.SIGKILL)
         return len(sessions)
+
+    def reload(self) -> None:
+        """Let the listener start over (SIGHUP); sessions go on."""
+        send_signal(self._running().pid, signal.SIGHUP)
 
     def pause(self) -> None:
         """Stop the server and its sessions as a hung machine would be: connections stay, nobody answers."""

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.gate import refusals
-from kdeploy_gui.errors import PlanError, TargetError
+from kdeploy_gui.errors import NetworkError, PlanError, TargetError
 from kdeploy_gui.model.event import FileDone, RollbackDone
+from kdeploy_gui.model.figures import size
 from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, Restored, same_owner
+from kdeploy_gui.ports import Target
 
 UNCHANGED = "Unchanged: nothing was sent."
 _REFUSED = {
@@ -41,21 +43,31 @@ async def run(context: Context) -> None:
     facts = await context.look()
     context.refuse(refusals(context.arrivals(), facts, context.environment.roots, states=states))
     await context.drop_mark(f"run {context.run} began to change its files and has not made it READY since")
+    await _place(context, target, batch)
+    for placement in batch.send:
+        context.emit(FileDone(placement.entry.path, "sent", placement.entry.size, placement.entry.sha256))
+    for entry in batch.attributes:
+        context.emit(FileDone(entry.path, "mode", 0, entry.sha256))
+
+
+async def _place(context: Context, target: Target, batch: Batch) -> None:
+    """Send a batch and tell how far that is; a link that is lost is told with how far it came."""
     step = max(1, batch.size // 20)
-    reported = 0
+    reported = gone = 0
 
     def progress(sent: int) -> None:
-        nonlocal reported
+        nonlocal reported, gone
+        gone = sent
         if sent - reported >= step or sent == batch.size:
             reported = sent
             context.progress(sent, batch.size, "bytes")
 
     context.placing = True
-    await target.place(batch, progress)
-    for placement in batch.send:
-        context.emit(FileDone(placement.entry.path, "sent", placement.entry.size, placement.entry.sha256))
-    for entry in batch.attributes:
-        context.emit(FileDone(entry.path, "mode", 0, entry.sha256))
+    try:
+        await target.place(batch, progress)
+    except NetworkError as error:
+        error.message = f"{error.message} ({size(gone)} of {size(batch.size)} had gone out)"
+        raise
 
 
 async def take_back(context: Context, run: int) -> Restored:
@@ -99,4 +111,5 @@ def refuse(state: FileState) -> None:
     """Raise TargetError where no file can be put."""
     if state.kind in _REFUSED:
         code, meaning = _REFUSED[state.kind]
-        raise TargetError(code, f"{meaning}: {state.path}", path=state.path, on_target=UNCHANGED)
+        link = f" (to {state.leads_to}, of {state.owner})" if state.leads_to else ""
+        raise TargetError(code, f"{meaning}: {state.path}{link}", path=state.path, on_target=UNCHANGED)
