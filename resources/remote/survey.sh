@@ -1,6 +1,10 @@
-# What stands at each path of the lines `stamp<TAB>path` on stdin: `k<TAB>kind<TAB>path`, and of files
+# What stands at each path of the lines `stamp<TAB>path` on stdin: `k<TAB>kind<TAB>path`, of links
+# `l<TAB>what it says<TAB>path`, and of files
 # `s<TAB>mode<TAB>size<TAB>owner<TAB>path`, `t<TAB>stamp<TAB>path` and the lines of sha256sum, or `u<TAB>path` where the
-# stamp is still the one given (`-`: none). Before them `c<TAB>seconds`, this machine's clock. With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes.
+# stamp is still the one given (`-`: none). Before them `c<TAB>seconds`, this machine's clock.
+# With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes. Then lines
+# `sha256<TAB>path` up to an empty one come before the others: files whose transfer is worth going on with. Of one attempt
+# what is there of them stays: `p<TAB>name of the staging folders<TAB>staged file<TAB>bytes<TAB>their sha256<TAB>path`.
 # $2: who sweeps. Of one such owner only one deployment is ever alive, so that an older one of his is an orphan whose
 # connection died unnoticed: it is ended.
 end_orphans() {
@@ -11,13 +15,26 @@ end_orphans() {
         { IFS= read -r pid && IFS= read -r by; } < "$record"
         pid=${pid#pid:}
         [ -n "$1" ] && [ "$by" = "by:$1" ] && grep -q -- "$token" "/proc/$pid/cmdline" 2>/dev/null || continue
-        kill -TERM "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
+        kill -USR1 "-$pid" 2>/dev/null || kill -USR1 "$pid" 2>/dev/null
         seconds=0
         while [ -d "/proc/$pid" ] && [ "$seconds" -lt 10 ]; do
             sleep 1
             seconds=$((seconds + 1))
         done
     done
+}
+
+# Whether a transfer that was cut short brought bytes of files that are wanted; tells them.
+tell_begun() {
+    begun=
+    [ -s "$control/large" ] || return 1
+    while IFS=$tab read -r sha256 staged path; do
+        case $wanted in *"$newline$sha256$tab$path$newline"*) ;; *) continue ;; esac
+        [ -s "$staged" ] && [ ! -L "$staged" ] && found=$(sha256sum < "$staged") && bytes=$(wc -c < "$staged") || continue
+        printf 'p\t%s\t%s\t%d\t%s\t%s\n' "$token" "$staged" "$bytes" "${found%% *}" "$path"
+        begun=yes
+    done < "$control/large"
+    [ -n "$begun" ]
 }
 
 # Finish what was being committed, remove what was only staged.
@@ -28,20 +45,14 @@ clear_up() {
         [ -f "$record" ] || continue
         token=${record##*/}
         token=${token%.staging}
-        owner=
-        list=
-        while IFS= read -r line; do
-            case $line in
-                pid:*) [ "$1" != busy ] || [ ! -d "/proc/${line#pid:}" ] || continue 2 ;;
-                by:*) owner=${line#by:} ;;
-                */"$token") list="$list${line%/"$token"}
-" ;;
-            esac
-        done < "$record"
-        use_folders "$list"
+        read_record "$record"
+        [ "$1" != busy ] || [ ! -d "/proc/$pid" ] || continue
         if [ -f "$control/committing" ]; then
             finish
             [ $? -ne 2 ] || exit 76
+        elif [ -n "$wanted" ] && tell_begun; then
+            wanted=
+            continue
         fi
         forget
     done
@@ -51,6 +62,15 @@ find_state_quietly() {
     state=${HOME:-}/.cache/kdeploy
     [ -n "${HOME:-}" ] && [ -w "$state" ]
 }
+
+newline='
+'
+wanted=
+if [ "$1" = sweep ]; then
+    while IFS= read -r line && [ -n "$line" ]; do
+        wanted=${wanted:-$newline}$line$newline
+    done
+fi
 
 if [ "$1" = sweep ] && find_state_quietly; then
     end_orphans "$2"
@@ -65,8 +85,6 @@ if [ "$1" = sweep ] && find_state_quietly; then
     fi
 fi
 
-newline='
-'
 known=$newline
 
 # Files that bear a known stamp are not read again.
@@ -90,6 +108,11 @@ LIST
     [ $# -eq 0 ] || sha256sum -- "$@"
 }
 
+tell_link() {
+    led=$(readlink -- "$1" 2>/dev/null)
+    case $led in *"$tab"* | *"$newline"*) ;; *) printf 'l\t%s\t%s\n' "$led" "$1" ;; esac
+}
+
 printf 'c\t%s\n' "$(date +%s)"
 set --
 while IFS=$tab read -r stamp path; do
@@ -105,6 +128,7 @@ while IFS=$tab read -r stamp path; do
         kind=missing
     fi
     printf 'k\t%s\t%s\n' "$kind" "$path"
+    [ "$kind" != symlink ] || tell_link "$path"
     if [ "$kind" = file ]; then
         [ "$stamp" = - ] || known=$known$stamp$tab$path$newline
         set -- "$@" "$path"

@@ -121,7 +121,7 @@ class MemoryPeer:
         self.root = "/srv"
 
     def look(self, path: str) -> tuple[bytes, int]:
-        stored = self.machine.files[path]
+        stored = self.machine.files[self.machine.real(path)]
         return stored.data, stored.mode
 
     def plant(self, path: str, data: bytes, mode: int) -> None:
