@@ -255,6 +255,10 @@ drop_oldest() {
 drop_part() {
     kind=$1
     shift
+    for part do
+        shift
+        set -- "$@" "$version/$part"
+    done
     case $kind in
         f) rm -f -- "$@" ;;
         d) rmdir -- "$@" 2>/dev/null || : ;;
@@ -263,9 +267,9 @@ drop_part() {
 
 # What others put into a version stays there.
 drop_version() {
-    (cd -- "$1" && batch "$1.files" drop_part)
-    rmdir -- "$1" 2>/dev/null
-    rm -f -- "$1.files"
+    batch "$version.files" drop_part
+    rmdir -- "$version" 2>/dev/null
+    rm -f -- "$version.files"
 }
 
 # Remove versions of ours that neither their link nor one that is kept leads to.
@@ -273,9 +277,15 @@ prune() {
     while IFS="$tab" read -r _ holder; do
         leads=$(readlink -- "${holder%.kdeploy}")
         for version in "$holder"/[0-9]*; do
+            case $version in
+                *.files)
+                    [ -d "${version%.files}" ] || rm -f -- "$version"
+                    continue
+                    ;;
+            esac
             [ -d "$version" ] && [ -O "$version" ] && [ -f "$version.files" ] || continue
             [ "$leads" != "${holder##*/}/${version##*/}" ] || continue
-            [ -n "$state" ] && grep -qsxF -e "$version" -- "$state"/kept/*/needs || drop_version "$version"
+            [ -n "$state" ] && grep -qsxF -e "$version" -- "$state"/kept/*/needs || drop_version
         done
     done < "$control/holders"
 }
