@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix bench pictures lock clean
+.PHONY: help demo test check fix bench soak pictures lock clean
 
 BIN := .venv/bin
 export QT_QPA_PLATFORM ?= offscreen
@@ -14,6 +14,7 @@ help:
 	@echo 'make check   formatting, lint, types, import contracts, shell syntax'
 	@echo 'make fix     format, and mend what the linter can mend'
 	@echo 'make bench   compare with rsync, then measure the window under load'
+	@echo 'make soak    kill deployments at random points and count what is left (ARGS="--points 20" for fewer)'
 	@echo 'make pictures   accept how the window looks now as how it shall look'
 	@echo 'make lock    write packaging/locks/ again (ARGS=--upgrade for newer versions)'
 	@echo 'make clean   remove what the other targets made'
@@ -61,6 +62,10 @@ bench:
 	@$(BIN)/python -m tests.bench $(ARGS)
 	@$(BIN)/python -m tests.bench.window
 	@$(BIN)/python -m tests.bench.log_view
+
+soak:
+	@packaging/setup.sh test
+	@$(BIN)/python -m tests.soak.kills $(ARGS)
 
 pictures:
 	@packaging/setup.sh test

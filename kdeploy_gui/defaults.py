@@ -35,6 +35,8 @@ CAPTURE_CAP = 32 * 1024 * 1024
 """Bytes of a command's output kept in memory."""
 CHUNK = 256 * 1024
 """Bytes per read of a local file."""
+RESUME_FROM = 8 * 1024 * 1024
+"""Bytes of a file from which on a transfer that was cut short goes on where it was, and does not begin again."""
 PARALLEL_ENVIRONMENTS = 64
 """Environments active at once over all runs of this process."""
 ASK_ATTEMPTS = 3

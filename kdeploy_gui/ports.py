@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 from kdeploy_gui.errors import KdeployError
@@ -23,6 +24,8 @@ from kdeploy_gui.model.requirement import Requirement
 from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.model.stored import RunFiles
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 class Target(Protocol):
     """A connected, identified machine. Every verb raises KdeployError and nothing else for what goes wrong there."""
@@ -30,18 +33,22 @@ class Target(Protocol):
     async def facts(self, query: FactsQuery) -> Facts:
         """Everything about the machine, in one round trip."""
 
-    async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:
+    async def survey(
+        self, paths: Sequence[str], *, sweep: bool = False, resume: Mapping[str, str] = NOTHING
+    ) -> Mapping[str, FileState]:
         """Content hash, mode and owner of each absolute path, in one round trip.
 
-        With `sweep` what an interrupted deployment left behind is removed first; without it nothing is changed.
+        With `sweep` what an interrupted deployment left behind is removed first; without it nothing is changed. What it
+        brought of large files in `resume` (SHA-256 by path) stays and is told as `FileState.staged`: for the next
+        `place`, or the next survey with `sweep` removes it.
         """
 
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
         """Bring all files of a batch, or none: staged, hashed there, owner and mode set, then renamed into place.
 
         What was begun when the connection or the machine went down is finished or undone by the next survey with
-        `sweep`. `progress` is told the bytes sent so far. Raises ContentChanged when other bytes arrived than were
-        planned.
+        `sweep`. `progress` is told the bytes sent so far, those of `Batch.resume` included. Raises ContentChanged when
+        other bytes arrived than were planned.
         """
 
     async def restore(self, run: int) -> Restored:

@@ -63,6 +63,7 @@ def same_again(store: ArtifactStore, files: RunFiles) -> tuple[PlannedFile, ...]
                 owner=each.owner,
                 sensitive=each.sensitive,
                 artifact=each.artifact,
+                link=each.link,
             )
         )
     return tuple(planned)

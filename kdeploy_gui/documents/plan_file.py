@@ -199,6 +199,7 @@ def _artifact(table: ArtifactTable) -> Artifact:
         owner=table.owner,
         sensitive=table.sensitive,
         allow_setuid=table.allow_setuid,
+        layout=table.layout,
         depends_on=tuple(table.depends_on),
     )
 

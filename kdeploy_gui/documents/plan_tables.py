@@ -25,7 +25,7 @@ from kdeploy_gui.documents.field_types import (
     one_of,
 )
 from kdeploy_gui.documents.tables import Table
-from kdeploy_gui.model.plan import ArtifactType, Rollback, Want
+from kdeploy_gui.model.plan import ArtifactType, Layout, Rollback, Want
 
 WantField = Annotated[Want, BeforeValidator(one_of(Want))]
 
@@ -64,7 +64,7 @@ class ArtifactTable(Table):
     sensitive: bool = False
     allow_setuid: bool = False
     expand: Annotated[bool, AfterValidator(not_yet("unpack archives"))] = False
-    layout: Annotated[object, AfterValidator(not_yet("arrange files in versioned folders"))] = None
+    layout: Annotated[Layout, BeforeValidator(one_of(Layout))] = Layout.FILES
     depends_on: list[Text] = Field(default_factory=list)
 
 

@@ -14,7 +14,7 @@ from kdeploy_gui.documents.toml_edit import edited
 from kdeploy_gui.documents.toml_source import Document, parse
 from kdeploy_gui.documents.whole_file import write_whole
 from kdeploy_gui.errors import LocalError
-from kdeploy_gui.model.plan import Artifact, Dependency, PlanDraft, Policy, Validation
+from kdeploy_gui.model.plan import Artifact, Dependency, Layout, PlanDraft, Policy, Validation
 from kdeploy_gui.ports import Instruments
 
 Raw = dict[str, Any]
@@ -197,6 +197,7 @@ def _artifact(artifact: Artifact) -> Raw:
         "owner": artifact.owner or None,
         "sensitive": artifact.sensitive,
         "allow_setuid": artifact.allow_setuid,
+        "layout": artifact.layout.value,
         "depends_on": list(artifact.depends_on) or None,
     }
 
@@ -237,6 +238,6 @@ def _size(size: int) -> str | int:
 
 
 _USUAL: Mapping[str, Raw] = {
-    "artifacts": {"sensitive": False, "allow_setuid": False},
+    "artifacts": {"sensitive": False, "allow_setuid": False, "layout": Layout.FILES.value},
     "dependencies": {"required": True},
 }

@@ -133,12 +133,18 @@ def _kept(file: PlannedFile, hashes: Mapping[str, str]) -> KeptFile:
         artifact=file.artifact,
         source=file.source.path,
         relative=file.source.relative,
+        link=file.link,
     )
 
 
 def manifest_entry(file: PlannedFile, facts: Facts, sha256: str) -> ManifestEntry:
     """A planned file as it shall stand on the machine with these facts."""
     return ManifestEntry(facts.expand(file.target), sha256, file.mode, file.owner, file.source.size)
+
+
+def planned_placement(file: PlannedFile, facts: Facts, sha256: str) -> Placement:
+    """A planned file, and where its bytes are here."""
+    return Placement(manifest_entry(file, facts, sha256), file.source.path, facts.expand(file.link))
 
 
 @dataclass(kw_only=True)
@@ -231,7 +237,7 @@ class Context:
     def arrivals(self) -> tuple[Arrival, ...]:
         """The manifest's entries with what the files need."""
         return tuple(
-            Arrival(entry, file.type, self.requirements.get(file.source.path))
+            Arrival(entry, file.type, self.requirements.get(file.source.path), self.known.expand(file.link))
             for entry, file in zip(self.manifest(), self.plan.files, strict=True)
         )
 
@@ -244,10 +250,7 @@ class Context:
 
     def placements(self) -> tuple[Placement, ...]:
         """The plan's files for this machine: `~` expanded, content hashes from the preparation."""
-        return tuple(
-            Placement(manifest_entry(file, self.known, self.hashes[file.source.path]), file.source.path)
-            for file in self.plan.files
-        )
+        return tuple(planned_placement(each, self.known, self.hashes[each.source.path]) for each in self.plan.files)
 
     def manifest(self) -> tuple[ManifestEntry, ...]:
         """The placements' entries."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from posixpath import dirname
 from typing import TypeVar
 
@@ -11,9 +12,10 @@ from kdeploy_gui.engine.gate_programs import MODULE_OPTIONS, NARROW_OPTIONS, pro
 from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.model.event import CheckDone
 from kdeploy_gui.model.facts import Facts, FactsQuery
-from kdeploy_gui.model.files import FileState
+from kdeploy_gui.model.files import FileState, ManifestEntry, Staged
 from kdeploy_gui.model.plan import ArtifactType, PlannedFile
 from kdeploy_gui.model.requirement import Arrival, Module, Program, Requirement, Script
+from kdeploy_gui.model.versioned import holder
 from kdeploy_gui.model.visible import is_visible
 
 T = TypeVar("T")
@@ -37,8 +39,13 @@ def refusals(
     found = [*program_refusals(arrivals, facts, complete=complete), *place_refusals(arrivals, facts, roots)]
     if states is not None:
         sent = [each.entry for each in arrivals if states[each.entry.path].sha256 != each.entry.sha256]
-        found.extend(room_refusals(sent, facts))
+        found.extend(room_refusals([_missing(each, states[each.path].staged) for each in sent], facts))
     return tuple(found)
+
+
+def _missing(entry: ManifestEntry, staged: Staged | None) -> ManifestEntry:
+    """As much of a file as is not there yet."""
+    return entry if staged is None else replace(entry, size=max(0, entry.size - staged.size))
 
 
 def first_of(found: Sequence[KdeployError]) -> KdeployError:
@@ -79,9 +86,15 @@ def query_of(files: Sequence[PlannedFile], requirements: Mapping[str, Requiremen
     return FactsQuery(
         tools=_askable(each.tool for each in scripts),
         programs=_askable((*(each.interpreter for each in scripts), *loaders)),
-        folders=tuple(dict.fromkeys(dirname(each.target) for each in files)),
+        folders=tuple(dict.fromkeys(folder for each in files for folder in _folders(each))),
         options=(*(NARROW_OPTIONS if narrow else ()), *(MODULE_OPTIONS if modules else ())),
     )
+
+
+def _folders(file: PlannedFile) -> Iterator[str]:
+    yield dirname(file.target)
+    if file.link:
+        yield from (file.link, holder(file.link))
 
 
 def _askable(names: Iterable[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from kdeploy_gui.model.figures import size
 from kdeploy_gui.model.files import FileKind, ManifestEntry
 from kdeploy_gui.model.plan import ArtifactType
 from kdeploy_gui.model.requirement import Arrival
+from kdeploy_gui.model.versioned import LONGEST, holder, set_behind
 
 UNCHANGED = "Unchanged: nothing was sent."
 CLOSED = ("/proc", "/sys", "/dev", "/boot", "/efi", "/lost+found")
@@ -28,16 +29,18 @@ EXECUTE, STICKY, GROUP_WRITES, OTHERS_WRITE = 0o111, 0o1000, 0o020, 0o002
 def place_refusals(arrivals: Sequence[Arrival], facts: Facts, roots: Sequence[str]) -> Iterator[KdeployError]:
     """Places where no file may go, or where it could not work; each place is told once."""
     for each in arrivals:
-        yield from _name(each.entry.path)
+        yield from _name(_longest(each))
     told: set[str] = set()
     allowed = [facts.expand(each) for each in roots]
-    for path in dict.fromkeys(dirname(each.entry.path) for each in arrivals):
+    links = {each.link for each in arrivals if each.link}
+    holders = map(holder, sorted(links))
+    for path in dict.fromkeys((*(dirname(each.entry.path) for each in arrivals), *sorted(links), *holders)):
         folder = facts.folders.get(path, Folder(path, path))
         yield from _root(folder, allowed)
         for parent in folder.parents:
             if parent.path not in told:
                 told.add(parent.path)
-                yield from _parent(parent, facts)
+                yield from _link(parent, facts) if parent.path in links else _parent(parent, facts)
         if folder.noexec:
             yield from _noexec(folder, [each for each in arrivals if dirname(each.entry.path) == path])
 
@@ -88,6 +91,12 @@ def _name(path: str) -> Iterator[TargetError]:
         yield _error("E-NAMETOOLONG", message, path, f"at most {PATH} bytes", f"{whole} bytes")
 
 
+def _longest(arrival: Arrival) -> str:
+    """The longest path that a file gets, behind the link of its set, too."""
+    path, link = arrival.entry.path, arrival.link
+    return f"{holder(link)}/{LONGEST}{path[len(link) :]}" if link else path
+
+
 def _length(text: str) -> int:
     return len(text.encode("utf-8", "surrogateescape"))
 
@@ -112,7 +121,10 @@ def _parent(parent: Parent, facts: Facts) -> Iterator[TargetError]:
     path = parent.path
     match parent.kind:
         case FileKind.SYMLINK:
-            if parent.uid != 0 or dirname(path) not in SYSTEM:
+            if set_behind(path, parent.leads_to):
+                message = f"{path} is the link of a versioned set, which this plan does not deploy as one"
+                yield _error("E-SYMLINK", message, path, "a folder", "a link to a version")
+            elif parent.uid != 0 or dirname(path) not in SYSTEM:
                 message = f"{path} is a symbolic link of {_user(parent.uid)}; deployments do not go through it"
                 yield _error("E-SYMLINK", message, path, "a folder", "a symbolic link")
         case FileKind.FOLDER:
@@ -128,6 +140,34 @@ def _parent(parent: Parent, facts: Facts) -> Iterator[TargetError]:
         case _:
             message = f"{path} is no folder, but one is needed there"
             yield _error("E-NOTDIR", message, path, "a folder", str(parent.kind))
+
+
+def _link(parent: Parent, facts: Facts) -> Iterator[KdeployError]:
+    """What stands where the link of a versioned set belongs: such a link, by root or the login user, or nothing."""
+    refusal = link_refusal(parent.path, parent.kind, parent.leads_to)
+    if refusal is not None:
+        yield refusal
+    elif parent.uid not in (0, facts.uid):
+        owner = " or ".join(dict.fromkeys(("root", _user(facts.uid))))
+        message = f"the link {parent.path} belongs to {_user(parent.uid)}, who could let it lead elsewhere"
+        yield _error("E-PARENT", message, parent.path, f"owned by {owner}", f"owned by {_user(parent.uid)}")
+
+
+def link_refusal(path: str, kind: FileKind, leads_to: str) -> TargetError | None:
+    """Why no link to versions can stand at a path; None: it can, or does already."""
+    if kind is FileKind.MISSING or (kind is FileKind.SYMLINK and set_behind(path, leads_to)):
+        return None
+    found = f"a symbolic link to {leads_to}" if kind is FileKind.SYMLINK and leads_to else _STANDS.get(kind, "no link")
+    message = f"{found} stands at {path}, where a versioned set needs a link of its own"
+    return _error("E-LAYOUT", message, path, "nothing, or the link of a versioned set", found)
+
+
+_STANDS = {
+    FileKind.FOLDER: "a folder",
+    FileKind.FILE: "a file",
+    FileKind.SYMLINK: "a symbolic link",
+    FileKind.OTHER: "something else",
+}
 
 
 def _user(uid: int) -> str:

@@ -12,6 +12,7 @@ from kdeploy_gui.model.plan import (
     Artifact,
     ArtifactType,
     Instrumentation,
+    Layout,
     ListedFile,
     Listing,
     Plan,
@@ -55,6 +56,7 @@ def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing]) -> Planned
             if not mistakes:
                 placed[index] = _place(artifact, listings[index])
     problems.extend(_clashes(placed))
+    problems.extend(_layout_problems(placed))
     edges, missing = _edges(draft.artifacts, listings)
     problems.extend(missing)
     problems.extend(_cycles(edges, draft.artifacts))
@@ -117,9 +119,14 @@ def _selectors(environments: Sequence[Environment]) -> list[str]:
 
 
 def _target_problems(artifact: Artifact, listing: Listing, where: str) -> Iterator[Problem]:
+    if artifact.layout is Layout.VERSIONED and artifact.target in {"~/", "/"}:
+        yield Problem(f"'{artifact.target}' cannot be versioned: name a folder below it", where)
+        return
     if not artifact.target.endswith("/"):
         folder = f"write '{artifact.target}/'"
-        if listing.folder:
+        if artifact.layout is Layout.VERSIONED:
+            yield Problem(f"only a folder can be versioned, so target must end with a slash: {folder}", where)
+        elif listing.folder:
             yield Problem(f"'{artifact.source}' is a folder, so target must end with a slash: {folder}", where)
         elif len(listing.files) > 1:
             yield Problem(
@@ -143,6 +150,7 @@ def _place(artifact: Artifact, listing: Listing) -> tuple[PlannedFile, ...]:
             owner=artifact.owner,
             sensitive=artifact.sensitive,
             artifact=artifact.source,
+            link=artifact.target.rstrip("/") if artifact.layout is Layout.VERSIONED else "",
         )
         for each in listing.files
     )
@@ -170,6 +178,19 @@ def _clashes(placed: Mapping[int, Sequence[PlannedFile]]) -> Iterator[Problem]:
     yield from found[:REPORTED]
     if len(found) > REPORTED:
         yield Problem(f"{len(found) - REPORTED} more targets clash in the same way", found[REPORTED].field)
+
+
+def _layout_problems(placed: Mapping[int, Sequence[PlannedFile]]) -> Iterator[Problem]:
+    """Artifacts in a versioned folder that do not belong to its set; each is told once."""
+    links = {each.link: index for index, files in placed.items() for each in files if each.link}
+    for index, files in placed.items():
+        ways = {file.link: [file.target, *_parents(file.target)] for file in files}
+        for own, parents in ways.items():
+            other = next((link for link in parents if link in links and link != own), None)
+            if other is not None:
+                message = f"'{other}/' is versioned (artifacts[{links[other]}]) and switches as a whole"
+                remedy = f'give this entry layout = "versioned" and target = "{other}/", or another target'
+                yield Problem(f"{message}: {remedy}", f"artifacts[{index}].target")
 
 
 def _same_target(index: int, file: PlannedFile, other: int, first: PlannedFile) -> Problem:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kdeploy_gui.engine.checks import readiness_checks
-from kdeploy_gui.engine.context import Ports, facts_query, manifest_entry
+from kdeploy_gui.engine.context import Ports, facts_query, planned_placement
 from kdeploy_gui.engine.gate import about_files, refusals, refused_by
 from kdeploy_gui.engine.pipeline import failure_of
 from kdeploy_gui.engine.preview_texts import Sources, Wanted, compare
@@ -17,7 +17,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import InstrumentState
 from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.failure import Failure
-from kdeploy_gui.model.files import FileKind, Placement, same_owner
+from kdeploy_gui.model.files import FileKind, FileState, Placement, same_owner
 from kdeploy_gui.model.plan import Plan, Want
 from kdeploy_gui.model.preview import (
     DependencyChange,
@@ -84,6 +84,7 @@ class _Look:
         self._environment = environment
         self._sources = sources
         self._refusals: list[Failure] = []
+        self._switches: tuple[str, ...] = ()
 
     async def look(self) -> EnvironmentPreview:
         hashes, requirements = await self._read()
@@ -132,20 +133,20 @@ class _Look:
             files=files,
             dependencies=found,
             instruments=instruments,
+            switches=self._switches,
             notices=self._checks(facts),
             refusals=tuple(self._refusals),
         )
 
     async def _survey(self, target: Target, facts: Facts, hashes: Mapping[str, str]) -> list[Wanted]:
         planned = [each for each in self._plan.files if each.source.path in hashes]
-        placed = [
-            Placement(manifest_entry(each, facts, hashes[each.source.path]), each.source.path) for each in planned
-        ]
+        placed = [planned_placement(each, facts, hashes[each.source.path]) for each in planned]
         try:
             deploy.refuse_duplicates(tuple(placed))
         except KdeployError as error:
             self._refuse(error)
-        states = await target.survey([each.entry.path for each in placed])
+        states = await target.survey(deploy.places_of(tuple(placed)))
+        self._switches = tuple(_switches(tuple(placed), states))
         return [
             Wanted(file, placement, states[placement.entry.path])
             for file, placement in zip(planned, placed, strict=True)
@@ -156,7 +157,8 @@ class _Look:
     ) -> Mapping[str, Failure]:
         """Refusals of the gate by the path that they are about; while packages are to come, interpreters may, too."""
         arrivals = [
-            Arrival(each.placement.entry, each.file.type, requirements[each.file.source.path]) for each in wanted
+            Arrival(each.placement.entry, each.file.type, requirements[each.file.source.path], each.placement.link)
+            for each in wanted
         ]
         states = {each.state.path: each.state for each in wanted}
         found = refusals(arrivals, facts, self._environment.roots, states=states, complete=not installs)
@@ -177,7 +179,7 @@ class _Look:
         owner = stands and not same_owner(entry.owner, state.owner)
         refusal: Failure | None = None
         try:
-            deploy.refuse(state)
+            deploy.refuse(wanted.placement, state)
             change = FileChange.CHANGED if content or mode or owner else FileChange.SAME
             if state.kind is FileKind.MISSING:
                 change = FileChange.NEW
@@ -265,6 +267,15 @@ class _Look:
         return tuple(
             f"{each.check}: {each.value}, allowed {each.limit}" for each in failed if each.check not in LASTING
         )
+
+
+def _switches(placed: tuple[Placement, ...], states: Mapping[str, FileState]) -> Iterator[str]:
+    """Links that would lead to a new version."""
+    for each in deploy.changes(0, placed, states).sets:
+        before = states[each.link].leads_to
+        files = f"{len(each.send)} files sent, {len(each.linked) + len(each.copied)} taken over"
+        how = f"now {before}, switches as a whole" if before else "becomes a link to a version of its own"
+        yield f"{each.link}: {how}, {files}"
 
 
 def presence(state: InstrumentState) -> InstrumentPresence:

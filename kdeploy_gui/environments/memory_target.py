@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from posixpath import dirname
+from posixpath import basename, dirname
+from typing import TypeVar
 
-from kdeploy_gui.errors import Category, ContentChanged, KdeployError, NothingKept, TargetError
+from kdeploy_gui import defaults
+from kdeploy_gui.environments.tar_stream import rest
+from kdeploy_gui.errors import Category, ContentChanged, KdeployError, NetworkError, NothingKept, TargetError
 from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.facts import Disk, Facts, FactsQuery, Folder, Presence
-from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, Restored
+from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, Restored, Staged
 from kdeploy_gui.model.health import Health
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey, randomart
-from kdeploy_gui.ports import Content, Target
+from kdeploy_gui.model.versioned import holder, leads_to, version_name
+from kdeploy_gui.ports import NOTHING, Content, Target
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +39,25 @@ class StoredFile:
     owner: str
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A version that a run replaced: files and links as they were (None: nothing) and as the run made them."""
+
+    run: int
+    before: Mapping[str, StoredFile | None]
+    placed: Mapping[str, StoredFile]
+    links_before: Mapping[str, str | None]
+    links_placed: Mapping[str, str]
+
+
 @dataclass
 class MemoryMachine:
     """One machine's state.
 
     `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `restore`, `execute`), the errors that its next
     calls raise, None for a call that works; `replies` answers commands by their title; `kept` are the versions that
-    runs replaced: the run, what stood there before and what it placed.
+    runs replaced. `links` lead to versions of sets, whose files stand in `files` under their real paths; `begun` holds
+    what came of large files before a transfer was cut short, by path and SHA-256 of the whole file.
     """
 
     facts: Facts = field(
@@ -63,7 +82,14 @@ class MemoryMachine:
     replies: dict[str, Completed] = field(default_factory=dict)
     latency: float = 0.0
     calls: list[str] = field(default_factory=list)
-    kept: list[tuple[int, dict[str, StoredFile | None], dict[str, StoredFile]]] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+    begun: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    def real(self, path: str) -> str:
+        """Where a path leads."""
+        link = next((each for each in self.links if path.startswith(f"{each}/")), "")
+        return self.links[link] + path[len(link) :] if link else path
 
     async def enter(self, verb: str) -> None:
         """Count a call, take its time and raise what it was told to raise."""
@@ -96,63 +122,117 @@ class MemoryTarget:
             health=(facts.health or Health()) if query.health else None,
         )
 
-    async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:
-        """See `Target.survey`; there is never anything to sweep."""
+    async def survey(
+        self, paths: Sequence[str], *, sweep: bool = False, resume: Mapping[str, str] = NOTHING
+    ) -> Mapping[str, FileState]:
+        """See `Target.survey`; only what came of large files is there to sweep."""
         await self._machine.enter("survey")
-        return {path: self._state(path) for path in paths}
+        if sweep:
+            begun = self._machine.begun
+            self._machine.begun = {key: begun[key] for key in resume.items() if key in begun}
+        return {path: self._with_staged(self._state(path), resume) for path in paths}
+
+    def _with_staged(self, state: FileState, resume: Mapping[str, str]) -> FileState:
+        data = self._machine.begun.get((state.path, resume.get(state.path, "")))
+        return replace(state, staged=Staged(len(data), hashlib.sha256(data).hexdigest())) if data else state
 
     def _state(self, path: str) -> FileState:
-        stored = self._machine.files.get(path)
+        if path in self._machine.links:
+            said = leads_to(path, basename(self._machine.links[path]))
+            return FileState(path, FileKind.SYMLINK, leads_to=said)
+        stored = self._machine.files.get(self._machine.real(path))
         if stored is None:
-            below = any(name.startswith(f"{path}/") for name in self._machine.files)
+            below = any(name.startswith(f"{self._machine.real(path)}/") for name in self._machine.files)
             return FileState(path, FileKind.FOLDER if below else FileKind.MISSING)
         digest = hashlib.sha256(stored.data).hexdigest()
         return FileState(path, FileKind.FILE, digest, stored.mode, stored.owner, len(stored.data))
 
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
         """See `Target.place`."""
-        staged: dict[str, StoredFile] = {}
-        sent = 0
-        for placement in batch.send:
-            staged[placement.entry.path] = self._stage(placement)
-            sent += placement.entry.size
+        machine = self._machine
+        arrived: dict[str, StoredFile] = {}
+        sent = sum(batch.resume.values())
+        for placement in batch.sent:
+            arrived[placement.entry.path] = self._stage(placement, batch.resume.get(placement.entry.path, 0))
+            sent += placement.entry.size - batch.resume.get(placement.entry.path, 0)
             progress(sent)
-        if sent > self._machine.free_bytes:
+        if sent > machine.free_bytes:
             raise TargetError("E-NOSPC", "no space is left", on_target="The previous version is intact.")
-        await self._machine.enter("place")
+        await machine.enter("place")
+        staged = {each.entry.path: arrived[each.entry.path] for each in batch.send}
         for entry in batch.attributes:
-            stored = self._machine.files[entry.path]
-            staged[entry.path] = replace(stored, mode=entry.mode, owner=self._owner(entry))
-        before = {path: self._machine.files.get(path) for path in staged}
-        self._machine.files.update(staged)
-        if batch.keep:
-            placed = {path: self._machine.files[path] for path in staged}
-            self._machine.kept = [*self._machine.kept, (batch.run, before, placed)][-batch.keep :]
+            staged[entry.path] = self._changed(entry)
+        links: dict[str, str] = {}
+        for each in batch.sets:
+            links[each.link] = f"{holder(each.link)}/{version_name(batch.run, each.entries, secrets.token_hex(4))}"
+            for entry in each.entries:
+                stored = arrived.get(entry.path) or self._changed(entry)
+                staged[links[each.link] + entry.path[len(each.link) :]] = stored
+        kept = Kept(
+            batch.run,
+            {path: machine.files.get(path) for path in staged},
+            staged,
+            {link: machine.links.get(link) for link in links},
+            links,
+        )
+        machine.files.update(staged)
+        machine.links.update(links)
+        machine.begun.clear()
+        machine.kept = [*machine.kept, kept][-batch.keep :] if batch.keep else machine.kept
+        self._prune(links)
+
+    def _changed(self, entry: ManifestEntry) -> StoredFile:
+        stored = self._machine.files[self._machine.real(entry.path)]
+        return replace(stored, mode=entry.mode, owner=self._owner(entry))
+
+    def _prune(self, links: Iterable[str]) -> None:
+        """Remove versions that nothing leads to any more."""
+        machine = self._machine
+        needed = {*machine.links.values(), *(each for kept in machine.kept for each in kept.links_before.values())}
+        for link in links:
+            tops = {"/".join(path.split("/")[: link.count("/") + 2]) for path in machine.files if _is_below(path, link)}
+            for path in list(machine.files):
+                if any(path.startswith(f"{top}/") for top in tops - needed):
+                    del machine.files[path]
 
     async def restore(self, run: int) -> Restored:
         """See `Target.restore`."""
         await self._machine.enter("restore")
-        if not self._machine.kept:
+        machine = self._machine
+        if not machine.kept:
             raise NothingKept("E-ROLLBACK-NONE", "no previous version is kept on the machine", run=str(run))
-        newest, before, placed = self._machine.kept[-1]
-        if newest != run:
-            raise NothingKept("E-ROLLBACK-NEWER", f"run {newest} came after run {run}", newer=str(newest))
-        if any(self._machine.files.get(path) != stored for path, stored in placed.items()):
+        newest = machine.kept[-1]
+        if newest.run != run:
+            raise NothingKept("E-ROLLBACK-NEWER", f"run {newest.run} came after run {run}", newer=str(newest.run))
+        changed = any(machine.files.get(path) != stored for path, stored in newest.placed.items())
+        if changed or any(machine.links.get(link) != version for link, version in newest.links_placed.items()):
             raise TargetError("E-ROLLBACK-CHANGED", f"files were changed since run {run} placed them", run=str(run))
-        self._machine.kept.pop()
-        for path, stored in before.items():
-            if stored is None:
-                del self._machine.files[path]
-            else:
-                self._machine.files[path] = stored
+        machine.kept.pop()
+        before: dict[str, StoredFile | str | None] = {**newest.links_before}
+        for path, stored in newest.before.items():
+            if any(path.startswith(f"{version}/") for version in newest.links_placed.values()):
+                continue
+            before[path] = stored
+            _put(machine.files, path, stored)
+        for link, version in newest.links_before.items():
+            _put(machine.links, link, version)
+        self._prune(newest.links_before)
         return Restored(
             restored=tuple(path for path, stored in before.items() if stored is not None),
             removed=tuple(path for path, stored in before.items() if stored is None),
         )
 
-    def _stage(self, placement: Placement) -> StoredFile:
+    def _stage(self, placement: Placement, resumed: int) -> StoredFile:
         entry = placement.entry
-        data = b"".join(self._content.read(placement.source))
+        key = (entry.path, entry.sha256)
+        data = self._machine.begun.get(key, b"")[:resumed]
+        try:
+            for chunk in rest(placement, self._content, resumed):
+                data += chunk
+        except NetworkError:
+            if entry.size >= defaults.RESUME_FROM:
+                self._machine.begun[key] = data
+            raise
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise ContentChanged(
                 "E-HASH",
@@ -161,7 +241,7 @@ class MemoryTarget:
             )
         if dirname(entry.path) in self._machine.files:
             raise TargetError("E-NOTDIR", f"a file stands where a folder is needed: {dirname(entry.path)}")
-        if self._state(entry.path).kind is FileKind.FOLDER:
+        if not placement.link and self._state(entry.path).kind is FileKind.FOLDER:
             raise TargetError("E-ISDIR", f"a folder stands where the file shall be: {entry.path}")
         return StoredFile(data, entry.mode, self._owner(entry))
 
@@ -180,6 +260,18 @@ class MemoryTarget:
 
     async def close(self) -> None:
         """See `Target.close`."""
+
+
+def _put(where: dict[str, T], path: str, before: T | None) -> None:
+    """As it was before: something, or nothing."""
+    if before is None:
+        del where[path]
+    else:
+        where[path] = before
+
+
+def _is_below(path: str, link: str) -> bool:
+    return path.startswith(f"{holder(link)}/")
 
 
 class MemoryConnector:

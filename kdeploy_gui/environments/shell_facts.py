@@ -6,7 +6,7 @@ import math
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from posixpath import join
 
 from kdeploy_gui.environments.shell_health import health_in
@@ -142,6 +142,7 @@ class _Ground:
 
     folders: dict[str, None] = field(default_factory=dict)
     steps: dict[str, Parent] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
     reals: dict[str, str] = field(default_factory=dict)
     measured: list[_Measured] = field(default_factory=list)
     mounts: list[tuple[str, str]] = field(default_factory=list)
@@ -154,6 +155,8 @@ class _Ground:
                 bits = int(mode, 16)
                 kind = _KINDS.get(stat.S_IFMT(bits), FileKind.OTHER)
                 self.steps[path] = Parent(path, kind, int(uid), int(gid), stat.S_IMODE(bits))
+            case ["link", led, path]:
+                self.links[path] = led
             case ["real", place, real]:
                 self.reals[place] = real
             case ["df", _]:
@@ -183,7 +186,10 @@ class _Ground:
         )
 
     def _parents(self, path: str) -> tuple[Parent, ...]:
-        return tuple(self.steps[each] for each in _way(path) if each in self.steps)
+        steps = (self.steps[each] for each in _way(path) if each in self.steps)
+        return tuple(
+            replace(each, leads_to=self.links[each.path]) if each.path in self.links else each for each in steps
+        )
 
     def _mount(self, real: str) -> tuple[str, str]:
         """The mount point that holds a path, and its flags; of equal ones the last hides the others.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from kdeploy_gui.environments.tar_stream import staged
-from kdeploy_gui.errors import ContentChanged, Evidence, TargetError
+from kdeploy_gui.environments.control_lists import Staging
+from kdeploy_gui.environments.shell_refusals import CLEAN, evidence_of
+from kdeploy_gui.errors import ContentChanged, TargetError
 from kdeploy_gui.model.command import Completed
 from kdeploy_gui.model.facts import Facts, Folder, Parent
 from kdeploy_gui.model.figures import size
 from kdeploy_gui.model.files import Batch, FileKind
 
-CLEAN = "The previous version is intact; temporary files were removed."
 OTHER_BYTES = 12
 """Exit status of `place.sh` where a hash is another one than the planned."""
 MEASURED = ("E-NOSPC", "E-PERM")
@@ -18,9 +18,9 @@ _STAGING = 16
 """Inodes that a deployment takes besides its files, at least: staging folders, lists and the journal."""
 
 
-def changed_on_the_way(done: Completed, batch: Batch, token: str) -> ContentChanged:
+def changed_on_the_way(done: Completed, staging: Staging) -> ContentChanged:
     """Files that arrived with other bytes than were planned, as far as the machine names them."""
-    changed = [each.entry for each in batch.send if f"{staged(each.entry, token)}: " in done.error_text]
+    changed = [each.entry for each in staging.batch.sent if f"{staging.staged(each)}: " in done.error_text]
     named = "; ".join(f"{each.path}, planned SHA-256 {each.sha256}" for each in changed[:3])
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
     return ContentChanged(
@@ -28,7 +28,7 @@ def changed_on_the_way(done: Completed, batch: Batch, token: str) -> ContentChan
         f"other bytes arrived than were planned: {named or done.error_text[:200]}{more}",
         path=changed[0].path if changed else "",
         on_target=CLEAN,
-        evidence=Evidence("place files", done.status, done.error_text),
+        evidence=evidence_of("place files", done),
     )
 
 
@@ -43,7 +43,7 @@ def measured(error: TargetError, batch: Batch, facts: Facts) -> TargetError:
 
 
 def _too_small(error: TargetError, folder: Folder, batch: Batch) -> TargetError:
-    disk, nodes = folder.disk, len(batch.send) + _STAGING
+    disk, nodes = folder.disk, len(batch.sent) + _STAGING
     if disk is None:
         return error
     where = folder.mount or folder.path

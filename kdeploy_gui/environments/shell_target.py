@@ -5,55 +5,27 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from types import MappingProxyType
+from posixpath import dirname
 from typing import Protocol
 
 from kdeploy_gui import resources
 from kdeploy_gui.environments import tar_stream
+from kdeploy_gui.environments.control_lists import Staging
 from kdeploy_gui.environments.shell_facts import asked, parse_facts
-from kdeploy_gui.environments.shell_reasons import CLEAN, MEASURED, OTHER_BYTES, changed_on_the_way, measured
-from kdeploy_gui.errors import Evidence, KdeployError, NothingKept, TargetBusy, TargetError
+from kdeploy_gui.environments.shell_reasons import MEASURED, OTHER_BYTES, changed_on_the_way, measured
+from kdeploy_gui.environments.shell_refusals import STUCK, evidence_of, not_restored, refuse_locked, refused
+from kdeploy_gui.environments.shell_survey import Begun, parse_begun, parse_survey
+from kdeploy_gui.errors import Evidence, KdeployError, TargetError
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.facts import Facts, FactsQuery
-from kdeploy_gui.model.files import Batch, FileKind, FileState, Restored
-from kdeploy_gui.ports import Content
+from kdeploy_gui.model.files import Batch, FileKind, FileState, Placement, Restored
+from kdeploy_gui.ports import NOTHING, Content
 
 NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln", "df", "date", "id", "uname", "sync")
 """Commands without which nothing can be deployed; busybox has all of them."""
-
-UNTOUCHED = "Unchanged by the rollback."
-UNKNOWN = "Not known: it is verified at the next contact."
-STAMP_SETTLES = 4
-"""Seconds after a change from which a file's times tell every further one; FAT keeps times in steps of 2 s."""
-LOCKED = 75
-"""Exit status of the scripts when another deployment holds the lock (EX_TEMPFAIL)."""
-STUCK = 76
-"""Exit status of a sweep that can neither finish nor undo what was being committed (EX_PROTOCOL)."""
-LOCK_REFUSED = 74
-"""Exit status when the lock file cannot be opened (EX_IOERR)."""
-
-_SAID = (
-    ("No space left on device", "E-NOSPC", "no space is left"),
-    ("Wrote only", "E-NOSPC", "no space is left"),  # GNU tar, when the last block fits in part
-    ("Disk quota exceeded", "E-NOSPC", "the disk quota is used up"),
-    ("Read-only file system", "E-ROFS", "the file system is read-only"),
-    ("Permission denied", "E-PERM", "permission was denied"),
-    ("Operation not permitted", "E-PERM", "the operation is not permitted"),
-    ("invalid user", "E-OWNER", "the owner does not exist there"),
-    ("unknown user", "E-OWNER", "the owner does not exist there"),
-    ("invalid group", "E-OWNER", "the group does not exist there"),
-    ("unknown group", "E-OWNER", "the group does not exist there"),
-    ("Not a directory", "E-NOTDIR", "a file stands where a folder is needed"),
-    ("File exists", "E-NOTDIR", "a file stands where a folder is needed"),
-    ("s a directory", "E-ISDIR", "a folder stands where the file shall be"),
-    ("omitting directory", "E-ISDIR", "a folder stands where the file shall be"),
-    ("somebody else put it there", "E-PARENT", "somebody else could exchange what is deployed"),
-    ("Text file busy", "E-BUSY", "the file is in use"),
-    ("File name too long", "E-NAMETOOLONG", "a file name is too long"),
-)
 
 
 class Shell(Protocol):
@@ -88,6 +60,7 @@ class ShellTarget:
         self._content = content
         self._owner = owner
         self._seen: dict[str, FileState] = {}
+        self._begun: Mapping[str, Begun] = {}
 
     async def facts(self, query: FactsQuery) -> Facts:
         """See `Target.facts`. Raises TargetError E-TOOL-MISSING where commands that every deployment needs are gone."""
@@ -107,57 +80,73 @@ class ShellTarget:
             )
         return replace(facts, tools={tool: facts.tools.get(tool, "") for tool in query.tools})
 
-    async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:
+    async def survey(
+        self, paths: Sequence[str], *, sweep: bool = False, resume: Mapping[str, str] = NOTHING
+    ) -> Mapping[str, FileState]:
         """See `Target.survey`. A file that has not changed since this target was asked before is not read again."""
         known = {path: self._seen[path] for path in paths if path in self._seen and self._seen[path].stamp}
         stamps = {path: known[path].stamp if path in known else "-" for path in paths}
-        listing = "".join(f"{stamps[path]}\t{path}\n" for path in paths).encode()
+        wanted = "".join(f"{sha256}\t{path}\n" for path, sha256 in resume.items()) + "\n" if sweep else ""
+        listing = wanted + "".join(f"{stamps[path]}\t{path}\n" for path in paths)
         mode = "sweep" if sweep else "look"
-        done = await self._shell.run(_script("survey"), (mode, self._owner), _once(listing))
-        _refuse_locked(done)
+        done = await self._shell.run(_script("survey"), (mode, self._owner), _once(listing.encode()))
+        refuse_locked(done)
         if done.status == STUCK:
             raise TargetError(
                 "E-JOURNAL",
                 "an interrupted deployment can be neither finished nor undone",
                 on_target="Mixed: the previous files are kept in folders named .kdeploy-*.part.",
-                evidence=_evidence("survey", done),
+                evidence=evidence_of("survey", done),
             )
         if done.status != 0:
             raise TargetError(
-                "E-COMMAND", "looking at the files failed", evidence=_evidence("survey", done), title="looking at files"
+                "E-COMMAND",
+                "looking at the files failed",
+                evidence=evidence_of("survey", done),
+                title="looking at files",
             )
         try:
-            found = parse_survey(done.text, known)
+            found, begun = parse_survey(done.text, known), parse_begun(done.text)
         except ValueError as nonsense:
             raise TargetError(
                 "E-SHELL",
                 f"the machine's answer about its files makes no sense: {nonsense}",
-                evidence=_evidence("survey", done),
+                evidence=evidence_of("survey", done),
             ) from nonsense
         if any(found[path].kind is FileKind.FILE and not found[path].owner for path in paths if path in found):
             raise TargetError(
                 "E-TOOL-MISSING",
                 "stat -c does not work on the machine, so modes and owners cannot be read",
                 on_target="Nothing was changed.",
-                evidence=_evidence("survey", done),
+                evidence=evidence_of("survey", done),
                 tool="stat with -c",
             )
-        self._seen.update(found)
+        self._seen.update({path: replace(state, staged=None) for path, state in found.items()})
+        if sweep:
+            self._begun = begun
         return {path: found.get(path, FileState(path, FileKind.MISSING)) for path in paths}
 
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
         """See `Target.place`."""
-        token = f".kdeploy-{batch.run}-{secrets.token_hex(16)}.part"
-        places = tar_stream.folders(batch)
-        head = "".join(f"{line}\n" for line in (str(len(places)), *places)).encode()
-        source = self._stream(head, batch, token, progress)
-        arguments = (token, self._owner, str(batch.keep))
+        unique = secrets.token_hex(16)
+        token = f".kdeploy-{batch.run}-{unique}.part"
+        resumed = {path: self._begun[path] for path in batch.resume if path in self._begun}
+        meter = _Meter(progress, batch.size, sum(each.size for each in resumed.values()))
+        for each in batch.sent:
+            if each.entry.path in resumed:
+                await self._go_on(each, resumed[each.entry.path], meter)
+        staging = Staging(batch, token, unique[:8], {path: each.place for path, each in resumed.items()})
+        before = next((each.token for each in self._begun.values()), "")
+        head = "".join(f"{line}\n" for line in (str(len(staging.folders)), *staging.folders)).encode()
+        source = _stream(head, tar_stream.blocks(staging, self._content), meter)
+        arguments = (token, self._owner, str(batch.keep), before)
         done = await self._shell.run(_script("place"), arguments, source, gentle=True)
-        _refuse_locked(done)
+        self._begun = {}
+        refuse_locked(done)
         if done.status == OTHER_BYTES:
-            raise changed_on_the_way(done, batch, token)
+            raise changed_on_the_way(done, staging)
         if done.status != 0:
-            raise await self._explained(_refused(done, tar_stream.folders(batch)), batch)
+            raise await self._explained(refused(done, staging.folders), batch)
 
     async def _explained(self, error: KdeployError, batch: Batch) -> KdeployError:
         """A refusal with figures where the machine still gives them."""
@@ -167,13 +156,24 @@ class ShellTarget:
             return measured(error, batch, await self.facts(FactsQuery(folders=(error.path,))))
         return error
 
+    async def _go_on(self, placement: Placement, begun: Begun, meter: _Meter) -> None:
+        """Bring the rest of a file to where its first bytes wait."""
+        if begun.size == placement.entry.size:
+            return
+        source = _stream(b"", tar_stream.rest(placement, self._content, begun.size), meter)
+        arguments = (begun.token, self._owner, begun.place, str(begun.size), str(placement.entry.size))
+        done = await self._shell.run(_script("resume"), arguments, source)
+        refuse_locked(done)
+        if done.status != 0:
+            raise refused(done, (dirname(placement.entry.path),))
+
     async def restore(self, run: int) -> Restored:
         """See `Target.restore`."""
         token = f".kdeploy-{run}-{secrets.token_hex(16)}.part"
         done = await self._shell.run(_script("restore"), (token, self._owner, str(run)), gentle=True)
-        _refuse_locked(done)
+        refuse_locked(done)
         if done.status != 0:
-            raise _not_restored(done, run)
+            raise not_restored(done, run)
         said = [line.partition("\t") for line in done.text.splitlines()]
         return Restored(
             restored=tuple(dict.fromkeys(path for word, _, path in said if word == "restored")),
@@ -200,16 +200,25 @@ class ShellTarget:
         """See `Target.close`."""
         await self._shell.close()
 
-    async def _stream(
-        self, head: bytes, batch: Batch, token: str, progress: Callable[[int], None]
-    ) -> AsyncIterator[bytes]:
-        yield head
-        blocks = tar_stream.blocks(batch, token, self._content)
-        sent = 0
-        while block := await asyncio.to_thread(next, blocks, b""):
-            yield block
-            sent += len(block)
-            progress(min(sent, batch.size))
+
+class _Meter:
+    """Bytes of a batch that are on the target, told as they come; headers count a little, too, and never beyond it."""
+
+    def __init__(self, tell: Callable[[int], None], total: int, done: int) -> None:
+        self._tell = tell
+        self._total = total
+        self._done = done
+
+    def add(self, count: int) -> None:
+        self._done = min(self._done + count, self._total)
+        self._tell(self._done)
+
+
+async def _stream(head: bytes, blocks: Iterator[bytes], meter: _Meter) -> AsyncIterator[bytes]:
+    yield head
+    while block := await asyncio.to_thread(next, blocks, b""):
+        yield block
+        meter.add(len(block))
 
 
 def _script(name: str) -> str:
@@ -219,93 +228,3 @@ def _script(name: str) -> str:
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
-
-
-def _evidence(title: str, done: Completed) -> Evidence:
-    return Evidence(title, done.status, done.error_text)
-
-
-def _refuse_locked(done: Completed) -> None:
-    if done.status == LOCKED:
-        raise TargetBusy(
-            "E-LOCKED", "another deployment is writing on this machine", on_target="Unchanged by this run."
-        )
-    if done.status == LOCK_REFUSED:
-        raise TargetError(
-            "E-PERM",
-            "kdeploy's lock file on the machine belongs to somebody else",
-            path="~/.cache/kdeploy/lock",
-            on_target="Unchanged by this run.",
-            evidence=_evidence("lock", done),
-        )
-
-
-def _not_restored(done: Completed, run: int) -> KdeployError:
-    said = "; ".join(done.error_text.splitlines()[:3])
-    match done.status:
-        case 20:
-            return NothingKept(
-                "E-ROLLBACK-NONE", "no previous version is kept on the machine", on_target=UNTOUCHED, run=str(run)
-            )
-        case 21:
-            message = f"run {said} came after run {run} and must be taken back first"
-            return NothingKept("E-ROLLBACK-NEWER", message, on_target=UNTOUCHED, newer=said)
-        case 22:
-            message = f"files were changed since run {run} placed them: {said}"
-            return TargetError("E-ROLLBACK-CHANGED", message, on_target=UNTOUCHED, run=str(run))
-    return _refused(done, ())
-
-
-def _refused(done: Completed, folders: Sequence[str]) -> KdeployError:
-    evidence = _evidence("place files", done)
-    on_target = (
-        "Mixed: putting the previous version back failed; it is kept in folders named .kdeploy-*.part."
-        if done.status == 15
-        else CLEAN
-    )
-    for phrase, code, meaning in _SAID:
-        if phrase in done.error_text:
-            line = next(each for each in done.error_text.splitlines() if phrase in each)
-            place = _folder_in(line, folders)
-            return TargetError(code, f"{meaning}: {line}", path=place, on_target=on_target, evidence=evidence)
-    last = done.error_text.splitlines()[-1] if done.error_text else f"exit status {done.status}"
-    place = _folder_in(last, folders)
-    return TargetError("E-COMMAND", last, path=place, on_target=on_target, evidence=evidence, title="placing files")
-
-
-def _folder_in(line: str, folders: Sequence[str]) -> str:
-    """The folder that a message is about, the first one where it names none."""
-    named = [each for each in folders if each in line or each.lstrip("/") in line]
-    return max(named, key=len, default=next(iter(folders), ""))
-
-
-def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({})) -> dict[str, FileState]:
-    """File states from the output of `survey.sh`, which was given the stamps of `known`.
-
-    Raises ValueError where a line makes no sense.
-    """
-    found: dict[str, FileState] = {}
-    clock = 0
-    for line in text.split("\n"):
-        match line.split("\t"):
-            case ["k", kind, path]:
-                found[path] = FileState(path, FileKind(kind))
-            case ["s", mode, size, owner, path] if path in found:
-                found[path] = replace(found[path], mode=int(mode, 8), size=int(size), owner=owner)
-            case ["l", path, leads_to] if path in found:
-                found[path] = replace(found[path], leads_to=leads_to)
-            case ["c", seconds]:
-                clock = int(seconds)
-            case ["t", stamp, path] if path in found:
-                changed = max(int(each) for each in stamp.split(".")[1:])
-                settled = changed + STAMP_SETTLES < clock
-                found[path] = replace(found[path], stamp=stamp if settled else "")
-            case ["u", path] if path in found and path in known:
-                found[path] = replace(found[path], sha256=known[path].sha256)
-            case _:
-                digest, _, path = line.removeprefix("\\").partition("  ")
-                if line.startswith("\\"):
-                    path = path.replace("\\\\", "\\")
-                if path in found:
-                    found[path] = replace(found[path], sha256=digest)
-    return found

@@ -47,13 +47,17 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """An existing step of the way to a folder; `mode` holds the permission bits with the sticky one."""
+    """An existing step of the way to a folder; `mode` holds the permission bits with the sticky one.
+
+    `leads_to` is what a symbolic link says.
+    """
 
     path: str
     kind: FileKind
     uid: int
     gid: int
     mode: int
+    leads_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -19,11 +19,19 @@ class FileKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Staged:
+    """The first bytes of a file, which a transfer brought before it was cut short: how many, and their SHA-256."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileState:
     """One path on the target as it is. `mode` holds the permission bits; `owner` is `user:group` by name.
 
     `leads_to` is what a symbolic link says. `stamp` is another one after every change of the file; empty where that is
-    not sure.
+    not sure. `staged` is what waits there of a version to come.
     """
 
     path: str
@@ -34,6 +42,7 @@ class FileState:
     size: int = 0
     leads_to: str = ""
     stamp: str = field(default="", compare=False)
+    staged: Staged | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +88,59 @@ def manifest_hash(entries: Iterable[ManifestEntry]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A manifest entry together with the local file that holds its bytes."""
+    """A manifest entry together with the local file that holds its bytes.
+
+    `link` is the folder above it that is a link to a version of a whole set; empty: the file stands by itself.
+    """
 
     entry: ManifestEntry
     source: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionedSet:
+    """A new version of all files below `link`, a symbolic link that will lead to it.
+
+    Besides those sent the version before has the content of the others: `linked` stay as they are, `copied` get
+    another mode or owner.
+    """
+
+    link: str
+    send: tuple[Placement, ...] = ()
+    linked: tuple[ManifestEntry, ...] = ()
+    copied: tuple[ManifestEntry, ...] = ()
+
+    @property
+    def entries(self) -> tuple[ManifestEntry, ...]:
+        """All files of the version."""
+        return (*(each.entry for each in self.send), *self.linked, *self.copied)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one deployment changes on one target: files to send, and files whose mode or owner alone is wrong.
+    """What one deployment changes on one target: files to send, files whose mode or owner alone is wrong, and sets.
 
-    `keep`: how many replaced versions stay on the target for a rollback.
+    `keep`: how many replaced versions stay on the target for a rollback. `resume` tells of files how many of their
+    first bytes wait there, as the last survey found them, and are the right ones.
     """
 
     run: int
     send: tuple[Placement, ...] = ()
     attributes: tuple[ManifestEntry, ...] = ()
     keep: int = 0
+    sets: tuple[VersionedSet, ...] = ()
+    resume: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    @property
+    def sent(self) -> tuple[Placement, ...]:
+        """All files to send, those of sets included."""
+        return (*self.send, *(each for one in self.sets for each in one.send))
 
     @property
     def size(self) -> int:
         """Bytes to send."""
-        return sum(each.entry.size for each in self.send)
+        return sum(each.entry.size for each in self.sent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,13 @@ class ArtifactType(StrEnum):
     DATA = "data"
 
 
+class Layout(StrEnum):
+    """How files stand at their target: each by itself, or all in a version of their own that a link leads to."""
+
+    FILES = "files"
+    VERSIONED = "versioned"
+
+
 class Want(StrEnum):
     """How much a plan needs an instrument."""
 
@@ -72,6 +79,7 @@ class Artifact:
     owner: str = ""
     sensitive: bool = False
     allow_setuid: bool = False
+    layout: Layout = Layout.FILES
     depends_on: tuple[str, ...] = ()
 
 
@@ -172,7 +180,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFile:
-    """One file of a plan; `target` is absolute or starts with `~/`, `artifact` is the source as the plan names it."""
+    """One file of a plan; `target` is absolute or starts with `~/`, `artifact` is the source as the plan names it.
+
+    `link` is the folder above it that becomes a link to a version of the whole set; empty: it stands by itself.
+    """
 
     source: SourceFile
     target: str
@@ -181,6 +192,7 @@ class PlannedFile:
     owner: str = ""
     sensitive: bool = False
     artifact: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

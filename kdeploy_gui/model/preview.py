@@ -112,7 +112,8 @@ class EnvironmentPreview:
     """What a run would do to one environment now.
 
     `refusals` say why a run would fail there, all at once (unreachable, refused files, required things missing);
-    `notices` what it would go on without. Without any contact files, dependencies and instruments are empty.
+    `notices` what it would go on without, `switches` which folders would lead to a new version of their set. Without
+    any contact files, dependencies and instruments are empty.
     """
 
     environment: str
@@ -121,6 +122,7 @@ class EnvironmentPreview:
     instruments: tuple[InstrumentPreview, ...] = ()
     refusals: tuple[Failure, ...] = ()
     notices: tuple[str, ...] = ()
+    switches: tuple[str, ...] = ()
 
     @property
     def bytes_to_send(self) -> int:
@@ -146,7 +148,7 @@ class EnvironmentPreview:
         """Refused where anything refuses it; same where nothing would change."""
         if self.refusals:
             return Verdict.REFUSED
-        changes = any(each.change is not FileChange.SAME for each in self.files)
+        changes = self.switches or any(each.change is not FileChange.SAME for each in self.files)
         return Verdict.DEPLOY if changes or self.installed else Verdict.SAME
 
     def count(self, change: FileChange) -> int:

@@ -48,8 +48,9 @@ Requirement = Program | Module | Script | Broken | None
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A file as it shall stand on a machine, and what it needs to work there."""
+    """A file as it shall stand on a machine, and what it needs to work there; `link` as in a `Placement`."""
 
     entry: ManifestEntry
     type: ArtifactType
     requirement: Requirement = None
+    link: str = ""

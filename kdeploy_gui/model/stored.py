@@ -94,7 +94,8 @@ class ArtifactVersion:
 class KeptFile:
     """One file of a run as it was planned; `target` is absolute or starts with `~/`, `artifact` the plan's source.
 
-    `source` is where its bytes came from. Those of a sensitive file are not in the store.
+    `link` is the folder above it that was versioned. `source` is where its bytes came from. Those of a sensitive file
+    are not in the store.
     """
 
     target: str
@@ -107,6 +108,7 @@ class KeptFile:
     artifact: str = ""
     source: str = ""
     relative: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,11 @@ measure() {
     tell_df -Pi "$@" | while IFS= read -r line; do say nodes "$line"; done
 }
 
+tell_link() {
+    led=$(readlink -- "$1" 2>/dev/null)
+    case $led in *"$tab"* | *"$newline"*) ;; *) say link "$led	$1" ;; esac
+}
+
 # Whether a link lies on the way to $1.
 behind_link() {
     [ -n "$links" ] || return 1
@@ -227,7 +232,12 @@ while IFS=$tab read -r kind path; do
             fi
             ;;
         step)
-            if [ -L "$place" ]; then links=${links:-$newline}$place$newline; elif [ ! -e "$place" ]; then continue; fi
+            if [ -L "$place" ]; then
+                links=${links:-$newline}$place$newline
+                tell_link "$place"
+            elif [ ! -e "$place" ]; then
+                continue
+            fi
             set -- "$@" "$place"
             if [ $# -ge 200 ]; then
                 tell_steps "$@"

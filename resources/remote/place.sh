@@ -1,13 +1,14 @@
 # Bring a set of files into place: all of them or none.
-# $1: name of the staging folders, $2: who deploys, $3: how many replaced versions are kept. stdin: number of folders,
-# the folders one a line, then a tar archive that fills FOLDER/$1/new with the files and FOLDER/$1/control (first folder
-# only) with the lists that are worked off here.
+# $1: name of the staging folders, $2: who deploys, $3: how many replaced versions are kept, $4: the staging folders of a
+# transfer that was cut short, or empty. stdin: number of folders, the folders one a line, then a tar archive that fills
+# FOLDER/$1/new with the files and FOLDER/$1/control (first folder only) with the lists that are worked off here.
 # Exit status: 10 folders, 11 archive, 12 hashes, 13 owner or mode, 14 renaming (undone), 15 undoing failed
-# (the previous files stay in FOLDER/$1/old), 75 locked.
+# (the previous files stay in FOLDER/$1/old), 16 cut short (large files stay as far as they came), 75 locked.
 set -u
 umask 077
 token=$1
 owner=$2
+before=$4
 phase=10
 find_state
 lock
@@ -24,18 +25,56 @@ use_folders "$list"
 
 end() {
     status=$?
-    trap '' EXIT TERM HUP INT PIPE
-    [ "$status" -eq 15 ] || forget
+    trap '' EXIT TERM HUP INT PIPE USR1
+    case $status in
+        15) ;;
+        16) [ -s "$control/large" ] || forget_all ;;
+        *) forget_all ;;
+    esac
     exit "$status"
+}
+
+forget_before() {
+    [ -n "$before" ] && [ -f "$state/$before.staging" ] || return 0
+    (
+        token=$before
+        read_record "$state/$token.staging"
+        forget
+    )
+}
+
+forget_all() {
+    forget
+    forget_before
 }
 
 fail() { exit "$phase"; }
 
+# Bytes that came before the transfer was cut short, and the rest of them since.
+take() {
+    to=$1
+    shift
+    for file do
+        [ -f "$file" ] || exit 16
+    done
+    mv -f -- "$@" "$to/"
+}
+
 trap end EXIT
-trap 'exit 143' TERM HUP INT PIPE
+trap 'exit 143' TERM INT
+trap 'exit 16' HUP PIPE USR1
 begin || fail
 phase=11
-tar -xof - -C / || fail
+if ! said=$(tar -xof - -C / 2>&1) || [ ! -f "$control/whole" ]; then
+    printf '%s\n' "$said" >&2
+    case $said in
+        '' | *'short read'* | *'nexpected EOF'* | *'nexpected end of'* | *runcated*) [ -f "$control/whole" ] || exit 16 ;;
+    esac
+    fail
+fi
+batch "$control/resumed" take || fail
+forget_before
+batch "$control/linked" link_over && batch "$control/copied" copy_over || fail
 phase=12
 if [ -s "$control/sums" ] && ! sha256sum -c "$control/sums" > "$control/report" 2>&1; then
     grep -v ': OK$' "$control/report" | head -n 20 >&2
@@ -44,7 +83,7 @@ fi
 phase=13
 batch "$control/attributes" set_attributes || fail
 echo "$3" > "$control/keep" || fail
-trap '' TERM HUP INT PIPE
+trap '' TERM HUP INT PIPE USR1
 phase=14
 prepare || fail
 finish

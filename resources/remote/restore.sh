@@ -34,12 +34,24 @@ if [ -s "$version/placed" ] && ! said=$(sha256sum -c "$version/placed" 2>&1); th
     printf '%s\n' "$said" | grep -v ': OK$' | head -n 20 >&2
     exit 22
 fi
+[ ! -s "$version/leads" ] || while IFS="$tab" read -r leads link; do
+    if [ "$(readlink -- "$link")" != "$leads" ]; then
+        printf '%s: no longer leads to %s\n' "$link" "$leads" >&2
+        exit 22
+    fi
+done < "$version/leads"
+[ ! -s "$version/needs" ] || while IFS= read -r needed; do
+    if [ ! -d "$needed" ]; then
+        printf '%s: is no longer there\n' "$needed" >&2
+        exit 22
+    fi
+done < "$version/needs"
 use_folders "$(cat -- "$version/folders")
 "
 
 end() {
     status=$?
-    trap '' EXIT TERM HUP INT PIPE
+    trap '' EXIT TERM HUP INT PIPE USR1
     [ "$status" -eq 15 ] || forget
     exit "$status"
 }
@@ -53,7 +65,7 @@ stage() {
 }
 
 trap end EXIT
-trap 'exit 143' TERM HUP INT PIPE
+trap 'exit 143' TERM HUP INT PIPE USR1
 begin || fail
 phase=13
 each_folder stage || fail
@@ -61,7 +73,7 @@ mkdir -- "$control" || fail
 while IFS="$tab" read -r folder staged; do
     name=${staged##*/}
     printf '%s\t%s\n' "${folder%/}/$token/old" "${folder%/}/$name" >> "$control/previous"
-    if [ -e "${folder%/}/$token/new/$name" ]; then
+    if there "${folder%/}/$token/new/$name"; then
         printf '%s\t%s\n' "$folder" "${folder%/}/$token/new/$name" >> "$control/commit"
         printf 'restored\t%s\n' "${folder%/}/$name"
     else
@@ -70,10 +82,11 @@ while IFS="$tab" read -r folder staged; do
     fi
 done < "$version/commit"
 : >> "$control/commit"
+[ ! -e "$version/holders" ] || cp -- "$version/holders" "$control/holders" || fail
 cp -- "$version/before" "$control/fix" || fail
 cut -f 2 "$control/fix" | sed "s/^/restored$tab/"
 printf '%s\n' "$version" > "$control/uses" || fail
-trap '' TERM HUP INT PIPE
+trap '' TERM HUP INT PIPE USR1
 phase=14
 prepare || fail
 finish

@@ -1,7 +1,10 @@
 # What stands at each path of the lines `stamp<TAB>path` on stdin: `k<TAB>kind<TAB>path`, of files and links
-# `s<TAB>mode<TAB>size<TAB>owner<TAB>path`, of links `l<TAB>path<TAB>where to`, of files `t<TAB>stamp<TAB>path` and the
-# lines of sha256sum, or `u<TAB>path` where the stamp is still the one given (`-`: none). Before them `c<TAB>seconds`,
-# this machine's clock. With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes.
+# `s<TAB>mode<TAB>size<TAB>owner<TAB>path`, of links `l<TAB>what it says<TAB>path`, of files `t<TAB>stamp<TAB>path` and
+# the lines of sha256sum, or `u<TAB>path` where the stamp is still the one given (`-`: none). Before them
+# `c<TAB>seconds`, this machine's clock.
+# With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes. Then lines
+# `sha256<TAB>path` up to an empty one come before the others: files whose transfer is worth going on with. Of one attempt
+# what is there of them stays: `p<TAB>name of the staging folders<TAB>staged file<TAB>bytes<TAB>their sha256<TAB>path`.
 # $2: who sweeps. Of one such owner only one deployment is ever alive, so that an older one of his is an orphan whose
 # connection died unnoticed: it is ended.
 end_orphans() {
@@ -12,13 +15,26 @@ end_orphans() {
         { IFS= read -r pid && IFS= read -r by; } < "$record"
         pid=${pid#pid:}
         [ -n "$1" ] && [ "$by" = "by:$1" ] && grep -q -- "$token" "/proc/$pid/cmdline" 2>/dev/null || continue
-        kill -TERM "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
+        kill -USR1 "-$pid" 2>/dev/null || kill -USR1 "$pid" 2>/dev/null
         seconds=0
         while [ -d "/proc/$pid" ] && [ "$seconds" -lt 10 ]; do
             sleep 1
             seconds=$((seconds + 1))
         done
     done
+}
+
+# Whether a transfer that was cut short brought bytes of files that are wanted; tells them.
+tell_begun() {
+    begun=
+    [ -s "$control/large" ] || return 1
+    while IFS=$tab read -r sha256 staged path; do
+        case $wanted in *"$newline$sha256$tab$path$newline"*) ;; *) continue ;; esac
+        [ -s "$staged" ] && [ ! -L "$staged" ] && found=$(sha256sum < "$staged") && bytes=$(wc -c < "$staged") || continue
+        printf 'p\t%s\t%s\t%d\t%s\t%s\n' "$token" "$staged" "$bytes" "${found%% *}" "$path"
+        begun=yes
+    done < "$control/large"
+    [ -n "$begun" ]
 }
 
 # Finish what was being committed, remove what was only staged.
@@ -29,20 +45,14 @@ clear_up() {
         [ -f "$record" ] || continue
         token=${record##*/}
         token=${token%.staging}
-        owner=
-        list=
-        while IFS= read -r line; do
-            case $line in
-                pid:*) [ "$1" != busy ] || [ ! -d "/proc/${line#pid:}" ] || continue 2 ;;
-                by:*) owner=${line#by:} ;;
-                */"$token") list="$list${line%/"$token"}
-" ;;
-            esac
-        done < "$record"
-        use_folders "$list"
+        read_record "$record"
+        [ "$1" != busy ] || [ ! -d "/proc/$pid" ] || continue
         if [ -f "$control/committing" ]; then
             finish
             [ $? -ne 2 ] || exit 76
+        elif [ -n "$wanted" ] && tell_begun; then
+            wanted=
+            continue
         fi
         forget
     done
@@ -52,6 +62,15 @@ find_state_quietly() {
     state=${HOME:-}/.cache/kdeploy
     [ -n "${HOME:-}" ] && [ -w "$state" ]
 }
+
+newline='
+'
+wanted=
+if [ "$1" = sweep ]; then
+    while IFS= read -r line && [ -n "$line" ]; do
+        wanted=${wanted:-$newline}$line$newline
+    done
+fi
 
 if [ "$1" = sweep ] && find_state_quietly; then
     end_orphans "$2"
@@ -66,8 +85,6 @@ if [ "$1" = sweep ] && find_state_quietly; then
     fi
 fi
 
-newline='
-'
 known=$newline
 
 # Files that bear a known stamp are not read again.
@@ -96,7 +113,7 @@ tell_link() {
     stat -c "s$tab%a$tab%s$tab%U:%G$tab%n" -- "$1"
     leads_to=$(readlink -- "$1" 2>/dev/null) || return 0
     case $leads_to in *"$tab"* | *"$newline"*) leads_to=? ;; esac
-    printf 'l\t%s\t%s\n' "$1" "$leads_to"
+    printf 'l\t%s\t%s\n' "$leads_to" "$1"
 }
 
 printf 'c\t%s\n' "$(date +%s)"

@@ -1,6 +1,8 @@
 # A set of files comes into place as a whole, and what was begun is finished or undone by the next contact.
 # FOLDER/$token/new holds files on their way in, FOLDER/$token/old what they replace, FIRST/$token/control the lists and
 # the journal: `committing` stands there from before the first rename until the set is in place or undone.
+# Of a versioned set the folder LINK.kdeploy holds the versions; a new one comes there under its final name, which nothing
+# leads to before its link comes into place as any other file does.
 # Functions only. They share the variables token, owner, folders (one a line), first, control and state.
 LC_ALL=C
 export LC_ALL
@@ -32,6 +34,8 @@ $folders
 LIST
 }
 
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+
 record() { printf '%s\n' "$1/$token"; }
 
 # Where everybody may make folders (/tmp), somebody may have made one on our way since the machine was looked at.
@@ -62,11 +66,30 @@ begin() {
     each_folder create
 }
 
+# What a record tells: the folders, who deployed, the script that works or worked with them.
+read_record() {
+    owner=
+    pid=
+    list=
+    while IFS= read -r line; do
+        case $line in
+            pid:*) pid=${line#pid:} ;;
+            by:*) owner=${line#by:} ;;
+            */"$token") list="$list${line%/"$token"}
+" ;;
+        esac
+    done < "$1"
+    use_folders "$list"
+}
+
 # Onto the disk: all of the file system that holds a staging folder, or one file or folder alone.
 flush() { sync -f -- "$1/$token" 2>/dev/null || sync; }
 flush_only() { sync -- "$1" 2>/dev/null || sync; }
 
-discard() { rm -rf -- "${1:?}/${token:?}" || left=yes; }
+discard() {
+    rm -rf -- "${1:?}/${token:?}" || left=yes
+    case $1 in *.kdeploy) rmdir -- "$1" 2>/dev/null || : ;; esac
+}
 
 forget() {
     left=
@@ -106,13 +129,32 @@ keep_previous() {
     shift
     for file do
         shift
-        [ ! -e "$file" ] || set -- "$@" "$file"
+        ! there "$file" || set -- "$@" "$file"
     done
     if [ $# -eq 0 ] || ln -- "$@" "$old/" 2>/dev/null; then return 0; fi
     for file do
         rm -f -- "$old/${file##*/}"
-        ln -- "$file" "$old/" 2>/dev/null || cp -pf -- "$file" "$old/" || return 1
+        ln -- "$file" "$old/" 2>/dev/null || cp -pPf -- "$file" "$old/" || return 1
     done
+}
+
+# Files of the version before that stay as they are: the same ones once more, or copies where that cannot be.
+link_over() {
+    to=$1
+    shift
+    ! ln -- "$@" "$to/" 2>/dev/null || return 0
+    for file do
+        copy=$to/${file##*/}
+        rm -f -- "$copy"
+        ln -- "$file" "$copy" 2>/dev/null && continue
+        cp -pf -- "$file" "$copy" && [ "$(sha256sum < "$file")" = "$(sha256sum < "$copy")" ] || return 1
+    done
+}
+
+copy_over() {
+    to=$1
+    shift
+    cp -pf -- "$@" "$to/"
 }
 
 remember_attributes() {
@@ -125,7 +167,7 @@ move() {
     shift
     for file do
         shift
-        [ ! -e "$file" ] || set -- "$@" "$file"
+        ! there "$file" || set -- "$@" "$file"
     done
     [ $# -eq 0 ] || mv -f -- "$@" "$to/"
 }
@@ -144,7 +186,8 @@ prepare() {
 }
 
 commit() {
-    batch "$control/fix" set_attributes && batch "$control/commit" move && batch "$control/remove" drop
+    batch "$control/fix" set_attributes && batch "$control/versions" move && batch "$control/commit" move &&
+        batch "$control/remove" drop
 }
 
 undo() {
@@ -152,18 +195,20 @@ undo() {
     while IFS="$tab" read -r folder staged; do
         name=${staged##*/}
         [ -d "$folder/$token/new" ] || return 1
-        [ ! -e "$staged" ] || continue
-        if [ -e "$folder/$token/old/$name" ]; then
+        ! there "$staged" || continue
+        if there "$folder/$token/old/$name"; then
             mv -f -- "$folder/$token/old/$name" "$folder/" || return 1
         else
             rm -f -- "$folder/$name" || return 1
         fi
     done < "$control/commit"
-    [ -s "$control/remove" ] || return 0
-    while IFS="$tab" read -r folder file; do
+    [ ! -s "$control/remove" ] || while IFS="$tab" read -r folder file; do
         name=${file##*/}
-        [ ! -e "$folder/$token/old/$name" ] || mv -f -- "$folder/$token/old/$name" "$folder/" || return 1
+        ! there "$folder/$token/old/$name" || mv -f -- "$folder/$token/old/$name" "$folder/" || return 1
     done < "$control/remove"
+    [ ! -s "$control/versions" ] || while IFS="$tab" read -r folder staged; do
+        rm -rf -- "${folder:?}/${staged##*/}" || return 1
+    done < "$control/versions"
 }
 
 keep_folder() {
@@ -175,6 +220,14 @@ keep_folder() {
         cp -pR -- "$1/$token/old" "$keeping/part" || return 1
     }
     mv -- "$keeping/part" "$keeping/$number"
+}
+
+# The versions that the links which are kept lead to.
+needed_versions() {
+    while IFS="$tab" read -r folder staged; do
+        previous=$folder/$token/old/${staged##*/}
+        [ ! -L "$previous" ] || printf '%s/%s\n' "${folder%/}" "$(readlink -- "$previous")"
+    done < "$control/commit"
 }
 
 # The version that was replaced is kept for a rollback, beside the newest ones of its owner.
@@ -190,7 +243,10 @@ keep_version() {
     each_folder keep_folder || return 1
     printf '%s' "$folders" > "$keeping/folders" || return 1
     printf '%s\n' "$owner" > "$keeping/by" || return 1
-    cp -- "$control/before" "$control/commit" "$control/placed" "$keeping/" || return 1
+    needed_versions > "$keeping/needs" || return 1
+    for name in before commit placed leads holders; do
+        [ ! -e "$control/$name" ] || cp -- "$control/$name" "$keeping/" || return 1
+    done
     newest=1000000
     for kept in "$state"/kept/[0-9]*; do
         [ -d "$kept" ] || continue
@@ -212,11 +268,50 @@ drop_oldest() {
     done
 }
 
+drop_part() {
+    kind=$1
+    shift
+    for part do
+        shift
+        set -- "$@" "$version/$part"
+    done
+    case $kind in
+        f) rm -f -- "$@" ;;
+        d) rmdir -- "$@" 2>/dev/null || : ;;
+    esac
+}
+
+# What others put into a version stays there.
+drop_version() {
+    batch "$version.files" drop_part
+    rmdir -- "$version" 2>/dev/null
+    rm -f -- "$version.files"
+}
+
+# Remove versions of ours that neither their link nor one that is kept leads to.
+prune() {
+    while IFS="$tab" read -r _ holder; do
+        leads=$(readlink -- "${holder%.kdeploy}")
+        for version in "$holder"/[0-9]*; do
+            case $version in
+                *.files)
+                    [ -d "${version%.files}" ] || rm -f -- "$version"
+                    continue
+                    ;;
+            esac
+            [ -d "$version" ] && [ -O "$version" ] && [ -f "$version.files" ] || continue
+            [ "$leads" != "${holder##*/}/${version##*/}" ] || continue
+            [ -n "$state" ] && grep -qsxF -e "$version" -- "$state"/kept/*/needs || drop_version
+        done
+    done < "$control/holders"
+}
+
 # The set is in place: keep what it replaced, or give up what it was restored from.
 settle() {
     each_folder flush_only
     keep_version || echo "the previous version could not be kept" >&2
     if read -r used 2>/dev/null < "$control/uses"; then rm -rf -- "${used:?}"; fi
+    [ ! -s "$control/holders" ] || prune
     rm -f -- "$control/committing"
 }
 

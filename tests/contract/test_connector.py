@@ -13,7 +13,7 @@ from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.facts import FactsQuery
 from kdeploy_gui.ports import Connector
-from tests.contract.test_target import FolderContent, NoSecrets
+from tests.contract.peers import FolderContent, NoSecrets
 from tests.lab.sshd import Sshd
 
 ERRORS = {

@@ -4,177 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import hashlib
 import os
 import shutil
 import signal
-import stat
-import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
-from kdeploy_gui.environments.memory_target import MemoryMachine, MemoryTarget, StoredFile
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.environments.ssh_host import SshConnector
-from kdeploy_gui.errors import ArtifactError, ContentChanged, KdeployError, TargetBusy, TargetError
+from kdeploy_gui.errors import ContentChanged, KdeployError, TargetBusy, TargetError
 from kdeploy_gui.model.abi import HEADER, Abi
 from kdeploy_gui.model.command import Command
 from kdeploy_gui.model.facts import FactsQuery, Presence
-from kdeploy_gui.model.files import Batch, FileKind, ManifestEntry, Placement
-from kdeploy_gui.ports import Target
+from kdeploy_gui.model.files import Batch, FileKind
 from tests.contract.local_shell import LocalShell
+from tests.contract.peers import NASTY, DiskPeer, FolderContent, MemoryPeer, NoSecrets, Peer, ignore, placement
 from tests.lab.fixtures import Mount
 from tests.lab.processes import wait_until
 from tests.lab.sshd import Sshd
-
-NASTY = (
-    "plain.sh",
-    "with space",
-    "-rf",
-    "quote'\"",
-    "$(touch boom)",
-    "ünïcode-漢",
-    "back\\slash",
-    "*",
-    "~",
-    "#hash",
-    "a;b&c|d",
-    "trailing ",
-    ".hidden",
-)
-
-
-class FolderContent:
-    """Bytes from a folder of this test; `before_read` happens first."""
-
-    def __init__(self) -> None:
-        self.before_read: Callable[[], None] = lambda: None
-
-    def digest(self, source: object, stop: object = None) -> str:
-        raise NotImplementedError(source)
-
-    def requirement(self, source: object) -> None:
-        raise NotImplementedError(source)
-
-    def read(self, path: str) -> Iterator[bytes]:
-        self.before_read()
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise ArtifactError("E-SOURCE-MISSING", str(error), path=path) from error
-        yield from (data[at : at + 65536] for at in range(0, len(data), 65536))
-
-
-class NoSecrets:
-    """A keyring that nobody should need."""
-
-    def get(self, name: str) -> str:
-        raise NotImplementedError(name)
-
-
-class Peer(Protocol):
-    """A target with a way to see and plant files there by other means."""
-
-    target: Target
-    root: str
-
-    def look(self, path: str) -> tuple[bytes, int]: ...
-
-    def plant(self, path: str, data: bytes, mode: int) -> None: ...
-
-    def leftovers(self) -> list[str]: ...
-
-
-class DiskPeer:
-    """A target whose files this test can reach on the disk."""
-
-    def __init__(self, target: Target, root: Path, home: Path, content: FolderContent) -> None:
-        self.target = target
-        self.root = str(root)
-        self.home = home
-        self.content = content
-
-    def look(self, path: str) -> tuple[bytes, int]:
-        return Path(path).read_bytes(), stat.S_IMODE(Path(path).stat().st_mode)
-
-    def plant(self, path: str, data: bytes, mode: int) -> None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_bytes(data)
-        Path(path).chmod(mode)
-
-    def leftovers(self) -> list[str]:
-        inside = [str(each) for each in Path(self.root).rglob(".kdeploy-*")]
-        return inside + [str(each) for each in (self.home / ".cache/kdeploy").glob("*.staging")]
-
-
-class MemoryPeer:
-    """A memory machine."""
-
-    def __init__(self) -> None:
-        self.machine = MemoryMachine(tools={"sh": "/bin/sh"})
-        self.target: Target = MemoryTarget(self.machine, FolderContent())
-        self.root = "/srv"
-
-    def look(self, path: str) -> tuple[bytes, int]:
-        stored = self.machine.files[path]
-        return stored.data, stored.mode
-
-    def plant(self, path: str, data: bytes, mode: int) -> None:
-        self.machine.files[path] = StoredFile(data, mode, "root:root")
-
-    def leftovers(self) -> list[str]:
-        return [path for path in self.machine.files if ".kdeploy-" in path]
-
-
-def busybox_path(folder: Path) -> str:
-    """A PATH in which every command is busybox."""
-    folder.mkdir()
-    busybox = shutil.which("busybox")
-    assert busybox
-    for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
-        (folder / applet).symlink_to(busybox)
-    return str(folder)
-
-
-KINDS = ("memory", "dash", "bash", "busybox", "sshd")
-
-
-@pytest.fixture(params=KINDS)
-async def peer(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Peer]:
-    """Each implementation in turn."""
-    root, home = tmp_path / "root", tmp_path / "home"
-    root.mkdir()
-    home.mkdir()
-    content = FolderContent()
-    match request.param:
-        case "memory":
-            yield MemoryPeer()
-        case "sshd":
-            sshd = request.getfixturevalue("sshd")
-            target = await SshConnector(content, NoSecrets(), lambda name: None).connect(sshd.environment())
-            yield DiskPeer(target, root, sshd.home(), content)
-            await target.close()
-        case "busybox":
-            shell = LocalShell((shutil.which("busybox") or "busybox", "sh"), home, busybox_path(tmp_path / "bin"))
-            yield DiskPeer(ShellTarget(shell, content), root, home, content)
-        case name:
-            yield DiskPeer(ShellTarget(LocalShell((f"/bin/{name}",), home), content), root, home, content)
-
-
-def placement(folder: Path, path: str, data: bytes, mode: int = 0o644) -> Placement:
-    """A placement whose bytes lie in `folder`."""
-    source = folder / hashlib.sha256(path.encode()).hexdigest()
-    source.write_bytes(data)
-    return Placement(ManifestEntry(path, hashlib.sha256(data).hexdigest(), mode, "", len(data)), str(source))
-
-
-def ignore(_: int) -> None:
-    """Progress that nobody looks at."""
 
 
 async def test_facts_tell_kernel_home_and_asked_tools(peer: Peer) -> None:

@@ -19,7 +19,7 @@ from kdeploy_gui.model.history import FailureRecord, RunCount, RunQuery, RunReco
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.plan import Dependency, Instrumentation, Plan, PlanSource, SourceFile, Want
 from kdeploy_gui.model.stage import Stage
-from kdeploy_gui.ports import Connector, Content, EventLog, Target
+from kdeploy_gui.ports import NOTHING, Connector, Content, EventLog, Target
 from tests.rehearsal import MemoryContent, memory_file, memory_plan
 
 Hook = Callable[[str, str], Awaitable[None]]
@@ -48,9 +48,11 @@ class HookedTarget:
         await self._hook(self._name, "facts")
         return await self._inner.facts(query)
 
-    async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:
+    async def survey(
+        self, paths: Sequence[str], *, sweep: bool = False, resume: Mapping[str, str] = NOTHING
+    ) -> Mapping[str, FileState]:
         await self._hook(self._name, "sweep" if sweep else "survey")
-        return await self._inner.survey(paths, sweep=sweep)
+        return await self._inner.survey(paths, sweep=sweep, resume=resume)
 
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
         await self._hook(self._name, "place")

@@ -15,7 +15,7 @@ from kdeploy_gui.engine.gate import checks_of, first_of, query_of, refusals
 from kdeploy_gui.errors import Category, KdeployError
 from kdeploy_gui.model.abi import AARCH64, ARM, I386, MIPS, X86_64, Abi
 from kdeploy_gui.model.facts import Disk, Facts, FactsQuery, Folder, Parent, Presence
-from kdeploy_gui.model.files import FileKind, FileState, ManifestEntry
+from kdeploy_gui.model.files import FileKind, FileState, ManifestEntry, Staged
 from kdeploy_gui.model.plan import ArtifactType
 from kdeploy_gui.model.requirement import Arrival, Broken, Module, Program, Requirement, Script
 from tests.rehearsal import MemoryContent, memory_file
@@ -459,3 +459,70 @@ def test_all_are_told_and_the_first_counts_the_others() -> None:
     assert (checks[0].ok, checks[0].value, checks[0].limit) == (False, "x86_64", "aarch64")
     assert first_of(found).message.endswith("(and 3 more: E-SHEBANG, E-ARCH, E-ROOT)")
     assert "more" not in first_of(found[3:]).message
+
+
+LINK = Parent("/opt/t", FileKind.SYMLINK, 1000, 1000, 0o777, "t.kdeploy/7-0123456789abcdef-89abcdef")
+VERSION = Parent("/opt/t.kdeploy", FileKind.FOLDER, 1000, 1000, 0o755)
+
+
+def of_a_set(path: str = "/opt/t/x") -> Arrival:
+    return replace(arrival(path=path), link="/opt/t")
+
+
+def set_facts(*parents: Parent) -> Facts:
+    """Facts about the folders of a set with these steps on the way to all of them."""
+    folders = ("/opt/t", "/opt/t.kdeploy")
+    return replace(FACTS, folders={path: replace(FOLDER, path=path, parents=(ROOT, OPT, *parents)) for path in folders})
+
+
+@pytest.mark.parametrize("link", [LINK, replace(LINK, uid=0)])
+def test_the_link_of_a_versioned_set_is_gone_through_for_that_set(link: Parent) -> None:
+    assert refusals([of_a_set()], set_facts(link, VERSION)) == ()
+    assert refusals([of_a_set()], set_facts()) == (), "nothing stands there yet"
+    error = the_only(refusals([arrival()], set_facts(link)), "E-SYMLINK")
+    assert "which this plan does not deploy as one" in error.message
+
+
+@pytest.mark.parametrize(
+    ("parent", "code", "found"),
+    [
+        (replace(LINK, leads_to="/etc"), "E-LAYOUT", "a symbolic link to /etc"),
+        (replace(LINK, leads_to=""), "E-LAYOUT", "a symbolic link"),
+        (replace(LINK, leads_to="../t.kdeploy/7-0123456789abcdef-89abcdef"), "E-LAYOUT", "a symbolic link to ../t"),
+        (replace(LINK, leads_to="u.kdeploy/7-0123456789abcdef-89abcdef"), "E-LAYOUT", "a symbolic link to u"),
+        (replace(LINK, leads_to="t.kdeploy/7-0123456789abcdef-89abcdef/.."), "E-LAYOUT", "a symbolic link to t"),
+        (replace(LINK, uid=1001), "E-PARENT", "owned by user 1001"),
+        (Parent("/opt/t", FileKind.FOLDER, 1000, 1000, 0o755), "E-LAYOUT", "a folder"),
+        (Parent("/opt/t", FileKind.FILE, 1000, 1000, 0o755), "E-LAYOUT", "a file"),
+        (Parent("/opt/t", FileKind.OTHER, 1000, 1000, 0o755), "E-LAYOUT", "something else"),
+        (replace(LINK, path="/opt/t.kdeploy", leads_to="elsewhere"), "E-SYMLINK", "a symbolic link"),
+        (replace(VERSION, mode=0o777), "E-PARENT", "owned by user 1000, mode 0777"),
+    ],
+)
+def test_anything_else_in_the_place_of_the_link_is_refused(parent: Parent, code: str, found: str) -> None:
+    error = the_only(refusals([of_a_set()], set_facts(parent)), code)
+    assert error.path == parent.path
+    assert error.details["found"].startswith(found)
+
+
+def test_the_folder_of_the_versions_must_lie_in_the_roots() -> None:
+    assert codes(refusals([of_a_set()], set_facts(), ["/opt/t"])) == ["E-ROOT"]
+    assert refusals([of_a_set()], set_facts(), ["/opt"]) == ()
+
+
+def test_names_may_become_too_long_behind_the_link() -> None:
+    name = "/".join("d" * 250 for _ in range(16))
+    path = f"/opt/t/{name}"
+    assert len(path) < 4095
+    assert "E-NAMETOOLONG" in codes(refusals([of_a_set(path + "/" + "f" * 55)], set_facts()))
+    assert "E-NAMETOOLONG" not in codes(refusals([of_a_set(path)], set_facts()))
+
+
+def test_what_waits_there_already_needs_no_room_again() -> None:
+    item = arrival(size=100 * MIB)
+    disk = Disk(100 * MIB, 1 << 41, 1 << 20)
+    facts = replace(FACTS, folders={"/opt/t": replace(FOLDER, disk=disk)})
+    missing = FileState("/opt/t/x", FileKind.MISSING)
+    assert codes(refusals([item], facts, states={"/opt/t/x": missing})) == ["E-NOSPC"]
+    begun = replace(missing, staged=Staged(80 * MIB, "ab"))
+    assert refusals([item], facts, states={"/opt/t/x": begun}) == ()

@@ -17,6 +17,7 @@ from kdeploy_gui.model.plan import (
     ArtifactType,
     Dependency,
     Instrumentation,
+    Layout,
     ListedFile,
     Listing,
     Plan,
@@ -367,3 +368,54 @@ def test_targets_clash_exactly_when_a_file_system_could_not_hold_them(paths: lis
         if i != j
     )
     assert (planned.plan is None) == clash
+
+
+def versioned(source: str, target: str) -> Artifact:
+    return replace(artifact(source, target), layout=Layout.VERSIONED)
+
+
+def test_files_of_versioned_artifacts_know_their_link() -> None:
+    planned = good(
+        {
+            versioned("a", "/opt/net/"): listing("a/x", "a/lib/y", folder=True, keep="a/"),
+            versioned("b", "/opt/net/"): listing("b"),
+            artifact("c", "/opt/net.conf"): listing("c"),
+        }
+    )
+    assert {each.target: each.link for each in planned.files} == {
+        "/opt/net/x": "/opt/net",
+        "/opt/net/lib/y": "/opt/net",
+        "/opt/net/b": "/opt/net",
+        "/opt/net.conf": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "words"),
+    [
+        ("a", "/opt/net", "only a folder can be versioned, so target must end with a slash: write '/opt/net/'"),
+        ("a", "~/", "'~/' cannot be versioned: name a folder below it"),
+        ("a", "/", "'/' cannot be versioned: name a folder below it"),
+    ],
+)
+def test_only_folders_are_versioned(source: str, target: str, words: str) -> None:
+    assert problems(made({versioned(source, target): listing(source)})) == [("artifacts[0].target", words)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        artifact("b", "/opt/net/"),
+        artifact("b", "/opt/net/lib/"),
+        artifact("b", "/opt/net/b"),
+        versioned("b", "/opt/net/b/"),
+    ],
+)
+def test_nothing_else_goes_into_a_versioned_folder(other: Artifact) -> None:
+    ((where, message),) = problems(made({versioned("a", "/opt/net/"): listing("a"), other: listing("b")}))
+    assert where == "artifacts[1].target"
+    assert message.startswith("'/opt/net/' is versioned (artifacts[0]) and switches as a whole: give this entry layout")
+
+
+def test_a_file_cannot_stand_where_the_link_does() -> None:
+    assert made({versioned("a", "/opt/net/"): listing("a"), artifact("b", "/opt/net"): listing("b")}).plan is None

@@ -7,17 +7,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.errors import KdeployError, TargetError
-from kdeploy_gui.model.files import Batch, ManifestEntry, Placement
+from kdeploy_gui.model.files import Batch, ManifestEntry, Placement, VersionedSet
 from tests.contract.local_shell import LocalShell
 from tests.rehearsal import MemoryContent
 
-COMMANDS = ("chmod", "cp", "ln", "mkdir", "mv", "rm", "sha256sum", "stat", "sync", "tar")
+COMMANDS = ("chmod", "cp", "ln", "mkdir", "mv", "rm", "rmdir", "sha256sum", "stat", "sync", "tar")
 """What place.sh changes the disk with, and some of what it looks with."""
 DYING = """#!/bin/sh
 count=$(cat {count})
@@ -58,10 +59,19 @@ class Machine:
         return ShellTarget(LocalShell(("/bin/sh",), self.home, path), self.content, "we")
 
     def batch(self, version: str, run: int) -> Batch:
-        """Two files that exist, one that only this version has, and one whose mode changes."""
+        """Two files that exist, one that only this version has, one whose mode changes, and a set of two files."""
         names = ("a/one", "b/two", f"b/only-{version}")
         same = ManifestEntry(f"{self.root}/a/same", hashlib.sha256(b"same").hexdigest(), 0o640 + run % 2, "", 4)
-        return Batch(run, tuple(self._placement(name, version) for name in names), (same,), keep=2)
+        send = tuple(self._placement(name, version) for name in names)
+        return Batch(run, send, (same,), keep=2, sets=(self._set(version),))
+
+    def _set(self, version: str) -> VersionedSet:
+        link = f"{self.root}/b/net"
+        changed, stays = (self._placement(f"b/net/{name}", way) for name, way in (("x", version), ("in/y", "any")))
+        changed, stays = replace(changed, link=link), replace(stays, link=link)
+        if version == "old":
+            return VersionedSet(link, (changed, stays))
+        return VersionedSet(link, (changed,), (stays.entry,))
 
     def _placement(self, name: str, version: str) -> Placement:
         data = f"{name} {version}".encode()
@@ -72,9 +82,20 @@ class Machine:
         )
 
     def found(self) -> dict[str, tuple[bytes, int]]:
-        """Everything under the root."""
-        files = (each for each in self.root.rglob("*") if each.is_file())
+        """Everything under the root, versions by the link that leads to one."""
+        link = self.root / "b/net"
+        plain = (each for each in self.root.rglob("*") if "net.kdeploy" not in str(each))
+        behind = (link / each.relative_to(link.resolve()) for each in link.resolve().rglob("*"))
+        files = (each for each in (*plain, *behind) if each.is_file())
         return {str(each.relative_to(self.root)): (each.read_bytes(), each.stat().st_mode & 0o777) for each in files}
+
+    def versions(self) -> list[str]:
+        """The runs whose version of the set is there; each has its list of files."""
+        folder = self.root / "b/net.kdeploy"
+        names = sorted(each.name for each in folder.glob("*")) if folder.exists() else []
+        made = [name for name in names if not name.endswith(".files")]
+        assert [f"{name}.files" for name in made] == [name for name in names if name.endswith(".files")]
+        return [name.partition("-")[0] for name in made]
 
     def leftovers(self) -> list[Path]:
         """Staging, records and versions that were not kept to the end."""
@@ -127,7 +148,7 @@ async def versions(machine: Machine) -> Sequence[dict[str, tuple[bytes, int]]]:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 async def test_a_commit_cut_short_is_finished_or_undone(machine: Machine, after: bool) -> None:
     old, new = await versions(machine)
-    assert len(old) == 4
+    assert len(old) == 6
     seen: list[bool] = []
     for number in range(1, 100):
         machine.again()
@@ -138,9 +159,10 @@ async def test_a_commit_cut_short_is_finished_or_undone(machine: Machine, after:
         assert machine.found() in (old, new), number
         assert machine.leftovers() == [], number
         seen.append(machine.found() == new)
+        assert machine.versions() == (["1", "2"] if seen[-1] else ["1"]), number
         if seen[-1]:
             await machine.whole.restore(2)
-            assert machine.found() == old, number
+            assert (machine.found(), machine.versions()) == (old, ["1"]), number
     assert machine.found() == new
     assert seen == sorted(seen), "once it is committed, it stays so"
     assert {True, False} == set(seen)
@@ -148,10 +170,10 @@ async def test_a_commit_cut_short_is_finished_or_undone(machine: Machine, after:
 
 async def test_finishing_may_be_cut_short_as_well(machine: Machine) -> None:
     old, new = await versions(machine)
+    at = 1
     for number in range(1, 100):
         machine.again()
         assert await place(machine, "old", 1)
-        at = 1
         while await died_too_early(machine, at):
             at += 1
         try:
@@ -188,7 +210,8 @@ async def test_taking_back_cut_short_is_finished_or_undone(machine: Machine, aft
             await sweep(machine)
             assert machine.found() in (old, new), number
             assert machine.leftovers() == [], number
+            assert machine.versions() == (["1"] if machine.found() == old else ["1", "2"]), number
             continue
         break
-    assert machine.found() == old
+    assert (machine.found(), machine.versions()) == (old, ["1"])
     assert number > 3

@@ -105,6 +105,10 @@ class Chaos:
         """Reset every open connection."""
         self._run(self._drop())
 
+    def lose(self) -> None:
+        """Let nothing through on open connections any more, which stay open; new ones go well."""
+        self._call(self._lose)
+
     def trap(self, mischief: Mischief, direction: Direction, offset: int) -> None:
         """Do mischief to the next connection of which byte `offset` of that direction passes; once."""
         self._call(lambda: self._traps.append(_Trap(mischief, direction, offset)))
@@ -127,6 +131,10 @@ class Chaos:
         for pair in tuple(self._pairs):
             pair.reset()
         await asyncio.gather(*(pair.done.wait() for pair in tuple(self._pairs)))
+
+    def _lose(self) -> None:
+        for pair in self._pairs:
+            pair.flowing.clear()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -155,6 +163,7 @@ class Chaos:
         passed = 0
         while data := await reader.read(_READ):
             await self._thawed.wait()
+            await pair.flowing.wait()
             await asyncio.sleep(self.latency + (len(data) / self.rate if self.rate else 0.0))
             for trap in self._due(direction, passed, passed + len(data)):
                 at = trap.offset - passed
@@ -175,6 +184,7 @@ class Chaos:
             passed += len(data)
             self.passed[direction] += len(data)
         await self._thawed.wait()
+        await pair.flowing.wait()
         if not writer.is_closing():
             writer.write_eof()
 
@@ -199,8 +209,11 @@ class _Pair:
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self._writers = (client, server)
         self.done = asyncio.Event()
+        self.flowing = asyncio.Event()
+        self.flowing.set()
 
     def reset(self) -> None:
+        self.flowing.set()
         for writer in self._writers:
             _reset(writer)
 

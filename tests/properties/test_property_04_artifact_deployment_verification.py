@@ -26,7 +26,7 @@ from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.plan import Artifact, ArtifactType, Plan
 from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
-from kdeploy_gui.ports import Connector, Target
+from kdeploy_gui.ports import NOTHING, Connector, Target
 from tests.lab.chaos import Chaos, Direction, Mischief
 from tests.lab.sshd import Sshd
 from tests.properties.peers import QUICK, deploy, leftovers, plan_of, ssh, write_files
@@ -65,11 +65,13 @@ class _Tampered:
         self.execute = target.execute
         self.close = target.close
 
-    async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:
+    async def survey(
+        self, paths: Sequence[str], *, sweep: bool = False, resume: Mapping[str, str] = NOTHING
+    ) -> Mapping[str, FileState]:
         if not sweep:
             self._owner.times += 1
             self._owner.tamper()
-        return await self._target.survey(paths, sweep=sweep)
+        return await self._target.survey(paths, sweep=sweep, resume=resume)
 
 
 def flipped(data: bytes, bit: int) -> bytes:

@@ -229,7 +229,9 @@ def _verdict_cell(preview: EnvironmentPreview) -> Cell:
         case Verdict.SAME:
             return Cell((_part(Condition.SAME, "Nothing to send", "t3"),), "Nothing to send, one check")
         case _:
-            return Cell((Part("Deploy", "t2", "arrow-right", "t2"),), "Deploy", "\n".join(preview.notices))
+            return Cell(
+                (Part("Deploy", "t2", "arrow-right", "t2"),), "Deploy", "\n".join((*preview.switches, *preview.notices))
+            )
 
 
 def headline(rows: Sequence[Row]) -> tuple[str, str]:

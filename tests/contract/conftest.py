@@ -1,0 +1,5 @@
+"""Fixtures of the contract tests."""
+
+from tests.contract.peers import peer
+
+__all__ = ["peer"]

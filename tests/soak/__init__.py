@@ -1,0 +1,1 @@
+"""Programs that break deployments again and again, and count what is left of them."""
