@@ -182,7 +182,7 @@ async def test_content_that_changed_meanwhile_is_refused(peer: Peer, tmp_path: P
     with pytest.raises(ContentChanged):
         await peer.target.place(Batch(1, (item,)), ignore)
     assert peer.look(f"{peer.root}/a/file") == (b"old", 0o600)
-    assert peer.leftovers() == []
+    wait_until(lambda: peer.leftovers() == [], "what was staged is gone")
 
 
 async def test_a_wrong_hash_is_found_on_the_target(peer: Peer, tmp_path: Path) -> None:

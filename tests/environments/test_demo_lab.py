@@ -189,7 +189,7 @@ async def test_the_end_by_a_signal_is_reported(lab: DemoLab) -> None:
 async def test_a_signal_reaches_the_whole_process_group(lab: DemoLab) -> None:
     async with client(board(lab, "board-1")) as connection:
         process = await connection.create_process(
-            "sleep 600 & echo $!; trap '' TERM; wait; echo trapped; exec sleep 601"
+            "sleep 600 & child=$!; trap '' TERM; echo $child; wait; echo trapped; exec sleep 601"
         )
         child = await started_pid(process)
         process.send_signal("TERM")
