@@ -8,11 +8,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Protocol
 
 from kdeploy_gui import resources
 from kdeploy_gui.environments import tar_stream
+from kdeploy_gui.environments.shell_answers import facts_bound, in_bounds, parse_survey, survey_bound
 from kdeploy_gui.environments.shell_facts import asked, parse_facts
 from kdeploy_gui.environments.shell_reasons import CLEAN, MEASURED, OTHER_BYTES, changed_on_the_way, measured
 from kdeploy_gui.errors import Evidence, KdeployError, NothingKept, TargetBusy, TargetError
@@ -26,8 +26,6 @@ NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln
 
 UNTOUCHED = "Unchanged by the rollback."
 UNKNOWN = "Not known: it is verified at the next contact."
-STAMP_SETTLES = 4
-"""Seconds after a change from which a file's times tell every further one; FAT keeps times in steps of 2 s."""
 LOCKED = 75
 """Exit status of the scripts when another deployment holds the lock (EX_TEMPFAIL)."""
 STUCK = 76
@@ -96,7 +94,7 @@ class ShellTarget:
         arguments = (str(len(tools)), *tools, *query.paths)
         source = _once(asked(query).encode("utf-8", "surrogateescape"))
         done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
-        facts = parse_facts(done, (before + time.time()) / 2)
+        facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query))
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
         if missing:
             raise TargetError(
@@ -111,7 +109,7 @@ class ShellTarget:
         """See `Target.survey`. A file that has not changed since this target was asked before is not read again."""
         known = {path: self._seen[path] for path in paths if path in self._seen and self._seen[path].stamp}
         stamps = {path: known[path].stamp if path in known else "-" for path in paths}
-        listing = "".join(f"{stamps[path]}\t{path}\n" for path in paths).encode()
+        listing = "".join(f"{stamp}\t{path}\n" for path, stamp in stamps.items()).encode()
         mode = "sweep" if sweep else "look"
         done = await self._shell.run(_script("survey"), (mode, self._owner), _once(listing))
         _refuse_locked(done)
@@ -122,16 +120,22 @@ class ShellTarget:
                 on_target="Mixed: the previous files are kept in folders named .kdeploy-*.part.",
                 evidence=_evidence("survey", done),
             )
+        on_target = UNKNOWN if sweep else "Nothing was changed."
         if done.status != 0:
             raise TargetError(
-                "E-COMMAND", "looking at the files failed", evidence=_evidence("survey", done), title="looking at files"
+                "E-COMMAND",
+                "looking at the files failed",
+                on_target=on_target,
+                evidence=_evidence("survey", done),
+                title="looking at files",
             )
         try:
-            found = parse_survey(done.text, known)
+            found = parse_survey(in_bounds(done, survey_bound(stamps)), known)
         except ValueError as nonsense:
             raise TargetError(
                 "E-SHELL",
                 f"the machine's answer about its files makes no sense: {nonsense}",
+                on_target=on_target,
                 evidence=_evidence("survey", done),
             ) from nonsense
         if any(found[path].kind is FileKind.FILE and not found[path].owner for path in paths if path in found):
@@ -142,7 +146,7 @@ class ShellTarget:
                 evidence=_evidence("survey", done),
                 tool="stat with -c",
             )
-        self._seen.update(found)
+        self._seen.update((path, found[path]) for path in stamps if path in found)
         return {path: found.get(path, FileState(path, FileKind.MISSING)) for path in paths}
 
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
@@ -277,35 +281,3 @@ def _folder_in(line: str, folders: Sequence[str]) -> str:
     """The folder that a message is about, the first one where it names none."""
     named = [each for each in folders if each in line or each.lstrip("/") in line]
     return max(named, key=len, default=next(iter(folders), ""))
-
-
-def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({})) -> dict[str, FileState]:
-    """File states from the output of `survey.sh`, which was given the stamps of `known`.
-
-    Raises ValueError where a line makes no sense.
-    """
-    found: dict[str, FileState] = {}
-    clock = 0
-    for line in text.split("\n"):
-        match line.split("\t"):
-            case ["k", kind, path]:
-                found[path] = FileState(path, FileKind(kind))
-            case ["s", mode, size, owner, path] if path in found:
-                found[path] = replace(found[path], mode=int(mode, 8), size=int(size), owner=owner)
-            case ["l", path, leads_to] if path in found:
-                found[path] = replace(found[path], leads_to=leads_to)
-            case ["c", seconds]:
-                clock = int(seconds)
-            case ["t", stamp, path] if path in found:
-                changed = max(int(each) for each in stamp.split(".")[1:])
-                settled = changed + STAMP_SETTLES < clock
-                found[path] = replace(found[path], stamp=stamp if settled else "")
-            case ["u", path] if path in found and path in known:
-                found[path] = replace(found[path], sha256=known[path].sha256)
-            case _:
-                digest, _, path = line.removeprefix("\\").partition("  ")
-                if line.startswith("\\"):
-                    path = path.replace("\\\\", "\\")
-                if path in found:
-                    found[path] = replace(found[path], sha256=digest)
-    return found

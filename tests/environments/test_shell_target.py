@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kdeploy_gui import resources
+from kdeploy_gui.environments.shell_answers import parse_survey
 from kdeploy_gui.environments.shell_facts import parse_facts
-from kdeploy_gui.environments.shell_target import NEEDED, ShellTarget, parse_survey
+from kdeploy_gui.environments.shell_target import NEEDED, ShellTarget
 from kdeploy_gui.errors import Category, ContentChanged, KdeployError, TargetBusy, TargetError
 from kdeploy_gui.model.abi import AARCH64, Abi
 from kdeploy_gui.model.command import Completed

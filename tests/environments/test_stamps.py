@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kdeploy_gui.environments.shell_target import STAMP_SETTLES, ShellTarget, parse_survey
+from kdeploy_gui.environments.shell_answers import STAMP_SETTLES, parse_survey
+from kdeploy_gui.environments.shell_target import ShellTarget
 from tests.contract.local_shell import LocalShell
 from tests.contract.test_target import busybox_path
 from tests.lab.processes import wait_until
