@@ -4,9 +4,13 @@ CONNECT_TIMEOUT = 10.0
 """Seconds for the TCP connection."""
 LOGIN_TIMEOUT = 20.0
 """Seconds from the connection to the end of authentication."""
-KEEPALIVE_INTERVAL = 5.0
-"""Seconds between keepalives; a dead link is noticed after (count + 1) intervals."""
-KEEPALIVE_COUNT = 3
+KEEPALIVE_INTERVAL = 10.0
+"""Seconds of silence before a keepalive; a dead link is noticed after (count + 1) intervals.
+
+Only an answer to a keepalive counts as a sign of life, and on a slow link it waits behind up to 2 MiB of a transfer.
+So no keepalive may be due while the server takes bytes: OpenSSH says so every 96 KiB.
+"""
+KEEPALIVE_COUNT = 1
 STALL_TIMEOUT = 60.0
 """Seconds a transfer may stand still."""
 UNAUTHENTICATED_CONNECTS = 8

@@ -501,9 +501,9 @@ async def test_what_stands_still_is_noticed_and_made_up_for_later(
 @pytest.mark.fault(18)
 @pytest.mark.usefixtures("brisk")
 async def test_a_slow_link_takes_its_time(tmp_path: Path, sshd: Sshd, chaos: Chaos) -> None:
-    """As 256 kbit/s are to the real patience: longer than a dead link would be given, and never silent for long."""
-    chaos.rate = 320_000
-    ending = await attempt(tmp_path, chaos.environment(sshd.environment("board")), files={"big": os.urandom(1_000_000)})
+    """As 128 kbit/s are to the real patience: longer than a dead link would be given, and never silent for long."""
+    chaos.rate = 160_000
+    ending = await attempt(tmp_path, chaos.environment(sshd.environment("board")), files={"big": os.urandom(640_000)})
     assert (ending.status, ending.retries) == (Status.COMPLETED, [])
     assert (sshd.home() / "suite/big").read_bytes() == (tmp_path / "suite/big").read_bytes()
     moved = [each for each in ending.events if each.type == "stage_progress"]

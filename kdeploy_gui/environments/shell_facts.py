@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from posixpath import join
 
+from kdeploy_gui.environments.shell_answers import in_bounds
 from kdeploy_gui.environments.shell_health import health_in
 from kdeploy_gui.errors import Evidence, TargetError
 from kdeploy_gui.model.abi import HEADER, Abi
@@ -30,13 +32,15 @@ def asked(query: FactsQuery) -> str:
     return f"{words}health\t\n" if query.health else words
 
 
-def parse_facts(done: Completed, now: float) -> Facts:
+def parse_facts(done: Completed, now: float, bound: int = sys.maxsize) -> Facts:
     """Facts from the output of `facts.sh`; `now` is the workstation's time (s) in the middle of the round trip.
+
+    An answer of more than `bound` bytes is none.
 
     Raises TargetError E-SHELL where the answer is not that of a POSIX shell.
     """
     try:
-        found = _facts(done.text, now)
+        found = _facts(in_bounds(done, bound), now)
     except (ValueError, OverflowError) as nonsense:
         raise _no_shell(done, f"the machine's facts make no sense: {nonsense}") from nonsense
     if found is None:
@@ -45,7 +49,8 @@ def parse_facts(done: Completed, now: float) -> Facts:
 
 
 def _no_shell(done: Completed, message: str) -> TargetError:
-    return TargetError("E-SHELL", message, evidence=Evidence("facts", done.status, done.error_text))
+    evidence = Evidence("facts", done.status, done.error_text)
+    return TargetError("E-SHELL", message, on_target="Nothing was changed.", evidence=evidence)
 
 
 def _facts(text: str, now: float) -> Facts | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -10,6 +11,9 @@ from kdeploy_gui.model.files import FileKind, FileState, Staged
 
 STAMP_SETTLES = 4
 """Seconds after a change from which a file's times tell every further one; FAT keeps times in steps of 2 s."""
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Begun:
 def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({})) -> dict[str, FileState]:
     """File states from the output of `survey.sh`, which was given the stamps of `known`.
 
-    Raises ValueError where a line makes no sense.
+    Raises ValueError where a line makes no sense, or a path is told about twice.
     """
     found: dict[str, FileState] = {}
     begun: dict[str, Staged] = {}
@@ -32,6 +36,8 @@ def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({}
     for line in text.split("\n"):
         match line.split("\t"):
             case ["k", kind, path]:
+                if path in found:
+                    raise ValueError(f"{path} is told about twice")
                 found[path] = FileState(path, FileKind(kind))
             case ["l", led, path] if path in found:
                 found[path] = replace(found[path], leads_to=led)
@@ -46,13 +52,13 @@ def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({}
                 settled = changed + STAMP_SETTLES < clock
                 found[path] = replace(found[path], stamp=stamp if settled else "")
             case ["u", path] if path in found and path in known:
-                found[path] = replace(found[path], sha256=known[path].sha256)
+                found[path] = _hashed(found[path], known[path].sha256)
             case _:
                 digest, _, path = line.removeprefix("\\").partition("  ")
                 if line.startswith("\\"):
                     path = path.replace("\\\\", "\\")
-                if path in found:
-                    found[path] = replace(found[path], sha256=digest)
+                if path in found and _SHA256.fullmatch(digest):
+                    found[path] = _hashed(found[path], digest)
     return {path: replace(state, staged=begun.get(path)) for path, state in found.items()}
 
 
@@ -60,3 +66,9 @@ def parse_begun(text: str) -> dict[str, Begun]:
     """Where bytes of transfers that were cut short wait, by path. Raises ValueError where a line makes no sense."""
     told = (line.split("\t") for line in text.split("\n") if line.startswith("p\t"))
     return {path: Begun(token, place, int(size)) for _, token, place, size, _, path in told}
+
+
+def _hashed(state: FileState, sha256: str) -> FileState:
+    if state.sha256 not in {"", sha256}:
+        raise ValueError(f"{state.path} has two hashes")
+    return replace(state, sha256=sha256)

@@ -14,9 +14,10 @@ from typing import Protocol
 from kdeploy_gui import resources
 from kdeploy_gui.environments import tar_stream
 from kdeploy_gui.environments.control_lists import Staging
+from kdeploy_gui.environments.shell_answers import facts_bound, in_bounds, survey_bound
 from kdeploy_gui.environments.shell_facts import asked, parse_facts
 from kdeploy_gui.environments.shell_reasons import MEASURED, OTHER_BYTES, changed_on_the_way, measured
-from kdeploy_gui.environments.shell_refusals import STUCK, evidence_of, not_restored, refuse_locked, refused
+from kdeploy_gui.environments.shell_refusals import STUCK, UNKNOWN, evidence_of, not_restored, refuse_locked, refused
 from kdeploy_gui.environments.shell_survey import Begun, parse_begun, parse_survey
 from kdeploy_gui.errors import Evidence, KdeployError, TargetError
 from kdeploy_gui.model.command import Command, Completed
@@ -69,7 +70,7 @@ class ShellTarget:
         arguments = (str(len(tools)), *tools, *query.paths)
         source = _once(asked(query).encode("utf-8", "surrogateescape"))
         done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
-        facts = parse_facts(done, (before + time.time()) / 2)
+        facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query))
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
         if missing:
             raise TargetError(
@@ -87,7 +88,7 @@ class ShellTarget:
         known = {path: self._seen[path] for path in paths if path in self._seen and self._seen[path].stamp}
         stamps = {path: known[path].stamp if path in known else "-" for path in paths}
         wanted = "".join(f"{sha256}\t{path}\n" for path, sha256 in resume.items()) + "\n" if sweep else ""
-        listing = wanted + "".join(f"{stamps[path]}\t{path}\n" for path in paths)
+        listing = wanted + "".join(f"{stamp}\t{path}\n" for path, stamp in stamps.items())
         mode = "sweep" if sweep else "look"
         done = await self._shell.run(_script("survey"), (mode, self._owner), _once(listing.encode()))
         refuse_locked(done)
@@ -98,19 +99,23 @@ class ShellTarget:
                 on_target="Mixed: the previous files are kept in folders named .kdeploy-*.part.",
                 evidence=evidence_of("survey", done),
             )
+        on_target = UNKNOWN if sweep else "Nothing was changed."
         if done.status != 0:
             raise TargetError(
                 "E-COMMAND",
                 "looking at the files failed",
+                on_target=on_target,
                 evidence=evidence_of("survey", done),
                 title="looking at files",
             )
         try:
-            found, begun = parse_survey(done.text, known), parse_begun(done.text)
+            said = in_bounds(done, survey_bound(stamps))
+            found, begun = parse_survey(said, known), parse_begun(said)
         except ValueError as nonsense:
             raise TargetError(
                 "E-SHELL",
                 f"the machine's answer about its files makes no sense: {nonsense}",
+                on_target=on_target,
                 evidence=evidence_of("survey", done),
             ) from nonsense
         if any(found[path].kind is FileKind.FILE and not found[path].owner for path in paths if path in found):
@@ -121,7 +126,7 @@ class ShellTarget:
                 evidence=evidence_of("survey", done),
                 tool="stat with -c",
             )
-        self._seen.update({path: replace(state, staged=None) for path, state in found.items()})
+        self._seen.update((path, replace(found[path], staged=None)) for path in stamps if path in found)
         if sweep:
             self._begun = begun
         return {path: found.get(path, FileState(path, FileKind.MISSING)) for path in paths}

@@ -51,6 +51,11 @@ guard() {
     done
 }
 
+guard_files() {
+    shift
+    for file do guard "$file" || return 1; done
+}
+
 is_of_root() { [ ! -L "$1" ] && [ "$(stat -c %u -- "$1" 2>/dev/null)" = 0 ]; }
 
 # Two names may mean one folder (/bin and /usr/bin): what is there and ours was made for the other name.
@@ -180,6 +185,7 @@ drop() {
 # What stands there is remembered, and from here on the set will be finished, by us or by the next contact.
 prepare() {
     : > "$control/before"
+    batch "$control/fix" guard_files || return 1 # chmod and chown would follow a link
     batch "$control/fix" remember_attributes && batch "$control/previous" keep_previous || return 1
     each_folder flush
     : > "$control/committing" && flush_only "$control/committing"

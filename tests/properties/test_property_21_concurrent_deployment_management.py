@@ -191,7 +191,7 @@ def test_nobody_waits_for_ever(low: int, gap: int, seconds: float) -> None:
 
 @pytest.mark.sshd
 async def test_a_hundred_machines_behind_one_server(tmp_path: Path, make_sshd: MakeSshd) -> None:
-    server = make_sshd(hosts=100)
+    server = make_sshd(hosts=100, max_startups="10:30:100")
     content = MemoryContent()
     file = memory_file(content, "~/t/one", b"one" * 1000, 0o750)
     plan = replace(

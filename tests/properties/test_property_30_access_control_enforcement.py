@@ -328,3 +328,29 @@ async def test_a_guessed_staging_folder_is_not_used(tmp_path: Path, monkeypatch:
         await target.place(Batch(1, (Placement(entry, "memory"),)), lambda _: None)
     assert sorted(each.name for each in ours.rglob("*")) == ["new", "old"]
     assert not (shared / "file").exists()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can give files away")
+@pytest.mark.parametrize("trap", ["file", "link"])
+async def test_modes_are_not_set_on_what_somebody_could_exchange(tmp_path: Path, trap: str) -> None:
+    """He knows what we deploy, puts the same file there, and exchanges it for a link to one that he wants open."""
+    shared, closed = tmp_path / "shared", tmp_path / "closed"
+    for each in (shared, tmp_path / "home"):
+        each.mkdir()
+    shared.chmod(0o1777)
+    closed.write_bytes(b"for root")
+    closed.chmod(0o600)
+    known = shared / "known"
+    if trap == "link":
+        known.symlink_to(closed)
+    else:
+        known.write_bytes(b"known")
+        known.chmod(0o600)
+    os.chown(known, pwd.getpwnam("daemon").pw_uid, -1, follow_symlinks=False)
+    entry = ManifestEntry(str(known), hashlib.sha256(b"known").hexdigest(), 0o644, "root:root", 5)
+    target = ShellTarget(LocalShell(("/bin/sh",), tmp_path / "home"), MemoryContent())
+    with pytest.raises(TargetError) as caught:
+        await target.place(Batch(1, (), (entry,)), lambda _: None)
+    assert (caught.value.code, str(known) in caught.value.message) == ("E-PARENT", True)
+    assert {closed.stat().st_mode & 0o777, known.stat().st_mode & 0o777} == {0o600}
+    assert leftovers(shared) == []
