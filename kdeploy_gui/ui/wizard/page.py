@@ -321,7 +321,7 @@ class WizardPage(QWidget):
         row.setSpacing(look.px(12))
         save = Button("Save as plan.toml...", look, Kind.FLAT, icon="content-save-outline")
         save.clicked.connect(self.save_as)
-        self._origin = PlainLabel("", look, Text.CELL, "t2")
+        self._origin = PlainLabel("", look, Text.CELL, "t2", wrap=True)
         self.backward = Button("Back", look)
         self.backward.clicked.connect(self.back)
         self.forward = Button("Next", look, Kind.PRIMARY)
