@@ -21,6 +21,7 @@ from kdeploy_gui.ui.filters import FilterBar
 from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.segments import Segment, Segments
 from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.unlocking import unlock, unlock_and_check
 from kdeploy_gui.ui.widgets import Button, EmptyState, Kind
 
 LIST_WIDTH, LIST_LEAST, DETAIL_LEAST = 488, 360, 680
@@ -225,7 +226,8 @@ class ErrorsPage(QWidget):
             case Way.EDIT_LOGIN:
                 navigator.environment_form(record.environment)
             case Way.CHECK:
-                self._session.machines.check(cause.environments)
+                session = self._session
+                session.bridge.spawn(unlock_and_check(session, cause.environments), name="check again")
                 navigator.fleet(record.run, record.environment)
             case Way.RETRY:
                 self._session.bridge.spawn(self._retry(cause), name="retry")
@@ -243,5 +245,6 @@ class ErrorsPage(QWidget):
             accept="Retry",
         )
         if await self._session.asking.confirm(question):
+            await unlock(self._session, names)
             again = await self._session.bridge.ask(lambda: self._session.services.retry(run, names))
             self._session.navigator.fleet(again)

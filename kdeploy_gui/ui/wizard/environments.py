@@ -25,6 +25,7 @@ from kdeploy_gui.ui.filters import FilterBar
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
+from kdeploy_gui.ui.unlocking import unlock_and_check
 from kdeploy_gui.ui.widgets import Button, Hairline, Kind, PlainLabel, StateLabel
 from kdeploy_gui.ui.wizard.fleet_model import TITLES, FleetModel, Index
 
@@ -228,7 +229,7 @@ class EnvironmentsStep(QWidget):
         row.addWidget(splitter)
 
     def _check_again(self) -> None:
-        self._session.machines.check()
+        self._session.bridge.spawn(unlock_and_check(self._session), name="check all")
 
 
 class SidePanel(QWidget):
