@@ -52,6 +52,11 @@ class Asking(QObject):
         """Whether the user accepts."""
         return await _answered(QuestionPanel(question, self._look, _window()))
 
+    async def secret(self, what: str, *, again: bool = False) -> str:
+        """What the user types unseen; "" for none. `again`: the answer before was not it."""
+        panel = SecretPanel(what, again, self._look, _window())
+        return panel.field.text() if await _answered(panel) else ""
+
     async def open_file(self, title: str, pattern: str = "", folder: Path | None = None) -> Path | None:
         """A file to read; `pattern` as `Plans (*.toml)`."""
         return await self._path(title, QFileDialog.FileMode.ExistingFile, pattern, folder)
@@ -117,6 +122,37 @@ class QuestionPanel(QDialog):
         column.addWidget(PlainLabel(f"Type {question.typed} to go on", look, Text.CELL, "t3"))
         column.addWidget(field)
         return column
+
+
+class SecretPanel(QDialog):
+    """Asks for a secret; what is typed is not shown, and kept in memory alone."""
+
+    def __init__(self, what: str, again: bool, look: Look, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Unlock")
+        self.setMinimumWidth(look.px(440))
+        self.field = QLineEdit(self)
+        self.field.setEchoMode(QLineEdit.EchoMode.Password)
+        self.field.setAccessibleName(what)
+        accept, reject = Button("Unlock", look, Kind.PRIMARY), Button("Go on without", look)
+        accept.clicked.connect(self.accept)
+        reject.clicked.connect(self.reject)
+        accept.setDefault(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(*[look.px(24)] * 4)
+        column.setSpacing(look.px(12))
+        column.addWidget(PlainLabel(what, look, Text.HEADING, wrap=True))
+        if again:
+            column.addWidget(PlainLabel("That is not it.", look, Text.BODY, "failed"))
+        column.addWidget(self.field)
+        text = "Kept in memory until kdeploy ends, and written nowhere."
+        column.addWidget(PlainLabel(text, look, Text.CELL, "t3", wrap=True))
+        row = QHBoxLayout()
+        row.addStretch()
+        row.addWidget(reject)
+        row.addWidget(accept)
+        column.addLayout(row)
+        self.field.setFocus()
 
 
 def _window() -> QWidget | None:

@@ -48,6 +48,7 @@ class Segments(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(self._look.theme.ctl))
+        painter.setBrush(self._look.theme.view)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         for each in self._segments[1:]:
             painter.fillRect(each.x() - 1, 1, 1, self.height() - 2, self._look.theme.ctl)

@@ -25,6 +25,8 @@ from kdeploy_gui.ui.states import Condition
 
 ICON = 16
 """Pixels of an icon in a row or button at 100 %."""
+NARROW = 80
+"""Pixels that a text which wraps can live with."""
 
 
 class PlainLabel(QLabel):
@@ -59,6 +61,11 @@ class PlainLabel(QLabel):
     def setText(self, text: str) -> None:
         """Show `text`; what could not be seen of it is shown as an escape."""
         super().setText(visible_lines(text) if self.wordWrap() or "\n" in text else visible(text))
+
+    def minimumSizeHint(self) -> QSize:
+        """A text that wraps is as narrow as its place: a long word in it must not push others off the screen."""
+        hint = super().minimumSizeHint()
+        return QSize(min(hint.width(), NARROW), hint.height()) if self.wordWrap() else hint
 
     def set_token(self, token: str) -> None:
         """Draw the text in another colour."""

@@ -17,6 +17,8 @@ class Answers(Asking):
 
     def __init__(self, look: Look) -> None:
         super().__init__(look)
+        self.secrets: deque[str] = deque()
+        self.secrets_asked: list[tuple[str, bool]] = []
         self.yes: deque[bool] = deque()
         self.paths: deque[Path | None] = deque()
         self.asked: list[Question] = []
@@ -27,6 +29,11 @@ class Answers(Asking):
         """The next prepared answer."""
         self.asked.append(question)
         return self.yes.popleft()
+
+    async def secret(self, what: str, *, again: bool = False) -> str:
+        """The next prepared secret."""
+        self.secrets_asked.append((what, again))
+        return self.secrets.popleft()
 
     async def _path(
         self, title: str, mode: QFileDialog.FileMode, pattern: str, folder: Path | None, name: str = ""

@@ -36,6 +36,7 @@ from PySide6.QtWidgets import (
     QTabBar,
     QWidget,
 )
+from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
@@ -67,7 +68,7 @@ from kdeploy_gui.model.visible import is_visible
 from kdeploy_gui.ui.application import add_shell_commands
 from kdeploy_gui.ui.log.line_view import LineView
 from kdeploy_gui.ui.main_window import MainWindow
-from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.session import Session, Where
 from kdeploy_gui.ui.wizard.page import WizardPage
 
 H = "<b>bold</b> <img src='x'>\x1b[31m\u202elive\x00\u2066\x9b"
@@ -268,6 +269,50 @@ def test_every_widget_that_takes_the_focus_has_a_name(
                 nameless.add(type(each).__name__)
 
     assert not nameless
+
+
+def test_no_button_is_cut_off_in_the_smallest_window(session: Session, hostile: tuple[Path, int], qtbot: QtBot) -> None:
+    window = open_window(session, qtbot)
+    qtbot.addWidget(window)
+    window.resize(1024, 640)
+    cut: set[str] = set()
+
+    for place in places(window, session, *hostile, qtbot):
+        for each in widgets(window) if place not in {"palette", "cheat sheet"} else ():  # they lie over others
+            seen = each.visibleRegion().boundingRect().width()
+            if isinstance(each, QAbstractButton) and 0 < seen < each.width():
+                cut.add(f"{place}: {each.accessibleName()[:40]}, {seen} of {each.width()} px")
+
+    assert sorted(cut) == []
+    assert (window.width(), window.height()) == (1024, 640)
+
+
+def test_every_model_is_sound_and_every_place_was_seen(
+    session: Session, hostile: tuple[Path, int], qtbot: QtBot, qtmodeltester: ModelTester
+) -> None:
+    window = open_window(session, qtbot)
+    qtbot.addWidget(window)
+    seen: dict[int, QAbstractItemModel] = {}
+    been: set[Where] = set()
+
+    for _ in places(window, session, *hostile, qtbot):
+        place = session.navigator.place
+        been |= {place.where} if place is not None else set()
+        for view in window.findChildren(QAbstractItemView):
+            model = view.model()
+            if type(model).__module__.startswith("kdeploy_gui.") and id(model) not in seen:
+                seen[id(model)] = model
+                qtmodeltester.check(model)  # type: ignore[no-untyped-call]
+
+    made = {each for each in _below(QAbstractItemModel) if each.__module__.startswith("kdeploy_gui.")}
+    assert {type(each) for each in seen.values()} == {each for each in made if not each.__subclasses__()}
+    assert been == set(Where)
+
+
+def _below(kind: type[QAbstractItemModel]) -> Iterator[type[QAbstractItemModel]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
 
 
 def test_foreign_text_is_plain_everywhere(session: Session, hostile: tuple[Path, int], qtbot: QtBot) -> None:

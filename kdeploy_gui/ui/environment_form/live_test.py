@@ -9,6 +9,7 @@ from contextlib import suppress
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
+from kdeploy_gui.errors import PlanError
 from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.ui.environment_form.parts import may_be_narrow
@@ -16,6 +17,7 @@ from kdeploy_gui.ui.look import Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.tips import plain_tip
+from kdeploy_gui.ui.unlocking import unlock_these
 from kdeploy_gui.ui.widgets import Button, IconLabel, Kind, PlainLabel
 
 WORDS: Mapping[CheckPart, str] = {
@@ -159,6 +161,9 @@ class LiveTest(QWidget):
 
     async def _run(self, number: int, environment: Environment) -> None:
         loop = asyncio.get_running_loop()
+        if environment.host_keys:  # without a pin it does not come to a login
+            with suppress(PlanError):  # the test itself tells of a way that leads nowhere
+                await unlock_these(self._session, [environment])
         future = self._session.services.inventory.test(
             environment, lambda step: _post(loop, lambda: self._heard(number, step))
         )

@@ -9,6 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from kdeploy_gui.ui.commands import Command
 from kdeploy_gui.ui.environment_tree.power import power_commands
 from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.unlocking import unlock_and_check
 
 SCOPE = "environments"
 SAVED_SCOPE = "saved filters"
@@ -64,11 +65,14 @@ def commands_of(session: Session, panel: Panel) -> tuple[Command, ...]:
         QGuiApplication.clipboard().setText("\n".join(machines.selected))
 
     def check() -> None:
-        machines.check(machines.selected)
+        session.bridge.spawn(unlock_and_check(session, machines.selected), name="check")
+
+    def check_all() -> None:
+        session.bridge.spawn(unlock_and_check(session), name="check all")
 
     return (
         Command("environment.check", "Check", menu, check, "F5", "refresh", none_selected, "connect ready look"),
-        Command("environment.check_all", "Check all", menu, machines.check, "Ctrl+F5", "refresh"),
+        Command("environment.check_all", "Check all", menu, check_all, "Ctrl+F5", "refresh"),
         Command(
             "environment.tags",
             "Tags...",

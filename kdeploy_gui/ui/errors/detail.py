@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QPalette, QResizeEvent, QTextOption, QWheelEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.stage import Stage
+from kdeploy_gui.model.visible import visible_lines
 from kdeploy_gui.ui.errors.actions import Action, actions_for
 from kdeploy_gui.ui.errors.problem_list import Entry, clock
 from kdeploy_gui.ui.look import Look, Text
@@ -18,6 +19,8 @@ from kdeploy_gui.ui.widgets import Button, Hairline, IconLabel, Kind, Pill, Plai
 
 LABELS = 152
 MARGIN = 24
+LISTED = 12
+"""Environments that are named."""
 LONGEST_TEXT = 20_000
 """Characters of one text that are shown."""
 
@@ -30,15 +33,44 @@ class Evidence(QFrame):
         self._look = look
         column = QVBoxLayout(self)
         column.setContentsMargins(look.px(16), look.px(12), look.px(16), look.px(12))
-        label = PlainLabel(shortened(text), look, Text.LOG, "t1", selectable=True, wrap=True)
-        label.setAccessibleName("Evidence")
-        column.addWidget(label)
+        column.addWidget(WrappedText(shortened(text), look))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the ground and the edge."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), self._look.theme.raised)
         painter.fillRect(0, 0, 3, self.height(), self._look.theme.failed)
+
+
+class WrappedText(QPlainTextEdit):
+    """Text to read and select, as high as it is; words that are longer than a line are broken, which no label does."""
+
+    def __init__(self, text: str, look: Look) -> None:
+        super().__init__()
+        self.setReadOnly(True)
+        self.setAccessibleName("Evidence")
+        self.setFont(look.font(Text.LOG))
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.setTabChangesFocus(True)
+        for policy in (self.setHorizontalScrollBarPolicy, self.setVerticalScrollBarPolicy):
+            policy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.viewport().setAutoFillBackground(False)
+        self.document().setDocumentMargin(0)
+        self.setPlainText(visible_lines(text))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Be as high as all lines."""
+        super().resizeEvent(event)
+        lines = round(self.document().size().height())  # of a plain text document: in lines
+        self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + 2)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """The page scrolls, not the text in it."""
+        event.ignore()
 
 
 class ErrorDetail(QScrollArea):
@@ -218,7 +250,9 @@ def _places(entry: Entry) -> list[tuple[str, str]]:
         return []
     record = entry.cause.newest
     where = record.failure.where
-    places = [("Environment", ", ".join(entry.cause.environments))]
+    names = entry.cause.environments
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    places = [("Environment", ", ".join(names[:LISTED]) + more)]
     if where.stage:
         places.append(("Stage", f"{_stage(where.stage)}, attempt {record.attempts}"))
     if where.path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.stage import Stage
@@ -21,9 +21,10 @@ from kdeploy_gui.ui.filters import FilterBar
 from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.segments import Segment, Segments
 from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.unlocking import unlock, unlock_and_check
 from kdeploy_gui.ui.widgets import Button, EmptyState, Kind
 
-LIST_WIDTH = 488
+LIST_WIDTH, LIST_LEAST, DETAIL_LEAST = 488, 360, 680
 KEYS = ("code", "env", "category", "run")
 SCOPE = "errors"
 
@@ -35,6 +36,7 @@ class ErrorsPage(QWidget):
         super().__init__(parent)
         self._session = session
         self._sought: tuple[int, str] | None = None
+        self._list_width = 0
         look = session.look
         self.inbox = ErrorInbox(session, self)
         self.list = ProblemList(look)
@@ -46,12 +48,12 @@ class ErrorsPage(QWidget):
         self._pages.addWidget(self.detail)
         self._pages.addWidget(self._empty)
         self._add_commands()
-        splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._splitter = splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(self._left(look))
         splitter.addWidget(self._pages)
         splitter.setStretchFactor(1, 1)
-        splitter.setSizes([look.px(LIST_WIDTH), 10_000])
+        splitter.splitterMoved.connect(self._splitter_moved)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(splitter)
@@ -77,6 +79,16 @@ class ErrorsPage(QWidget):
                 self._sought = None
                 self.list.choose(("cause", cause.key))
                 return
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The list gives way where the window is narrow; the detail is never cut off."""
+        super().resizeEvent(event)
+        px = self._session.look.px
+        wide = min(self._list_width or px(LIST_WIDTH), max(px(LIST_LEAST), self.width() - px(DETAIL_LEAST)))
+        self._splitter.setSizes([wide, self.width() - wide])
+
+    def _splitter_moved(self, at: int) -> None:
+        self._list_width = at
 
     def focus_first(self) -> None:
         """The list has the focus."""
@@ -214,7 +226,8 @@ class ErrorsPage(QWidget):
             case Way.EDIT_LOGIN:
                 navigator.environment_form(record.environment)
             case Way.CHECK:
-                self._session.machines.check(cause.environments)
+                session = self._session
+                session.bridge.spawn(unlock_and_check(session, cause.environments), name="check again")
                 navigator.fleet(record.run, record.environment)
             case Way.RETRY:
                 self._session.bridge.spawn(self._retry(cause), name="retry")
@@ -232,5 +245,6 @@ class ErrorsPage(QWidget):
             accept="Retry",
         )
         if await self._session.asking.confirm(question):
+            await unlock(self._session, names)
             again = await self._session.bridge.ask(lambda: self._session.services.retry(run, names))
             self._session.navigator.fleet(again)

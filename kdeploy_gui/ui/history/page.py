@@ -27,6 +27,7 @@ from kdeploy_gui.ui.history.table import Column, RunTable
 from kdeploy_gui.ui.history.trends import MOST_RUNS, MOST_TIMED, Trends, beginning, trends_of
 from kdeploy_gui.ui.look import Text
 from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.unlocking import unlock
 from kdeploy_gui.ui.widgets import Button, EmptyState, Hairline, IconLabel, Kind, PlainLabel
 
 SCOPE = "history"
@@ -347,6 +348,7 @@ class HistoryPage(QWidget):
             accept="Retry",
         )
         if await session.asking.confirm(question):
+            await unlock(session, names)
             again = await session.bridge.ask(lambda: session.services.retry(run, names))
             session.navigator.fleet(again)
 

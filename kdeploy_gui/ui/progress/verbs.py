@@ -14,6 +14,7 @@ from kdeploy_gui.ui.asking import Question
 from kdeploy_gui.ui.progress.rows import RETRYABLE
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition, condition_of
+from kdeploy_gui.ui.unlocking import unlock
 
 
 async def cancel(session: Session, run: RunState, names: Sequence[str] = ()) -> None:
@@ -44,6 +45,7 @@ async def retry(session: Session, run: RunState, names: Sequence[str] = ()) -> N
         accept=f"Retry {environments(len(chosen))}",
     )
     if await session.asking.confirm(question):
+        await unlock(session, chosen)
         number = await session.bridge.ask(lambda: session.services.retry(run.run, chosen))
         session.navigator.fleet(number)
 
@@ -60,6 +62,7 @@ async def roll_back(session: Session, run: RunState, names: Sequence[str] = ()) 
         danger=True,
     )
     if await session.asking.confirm(question):
+        await unlock(session, chosen)
         number = await session.bridge.ask(lambda: session.services.rollback(run.run, chosen))
         session.navigator.fleet(number)
 

@@ -96,6 +96,8 @@ class ArtifactsStep(QWidget):
         self.files = QListWidget()
         self.files.setAccessibleName("Files of the selected artifact")
         self.files.setFrameShape(QListWidget.Shape.NoFrame)
+        self.files.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.files.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self._note = PlainLabel("", look, Text.CELL, "retry", wrap=True)
         self._files_title = PlainLabel("Files", look, Text.HEADER, "t3")
         self._lay_out(look)

@@ -29,6 +29,9 @@ class Shown(Protocol):
     def next(self) -> None:
         """The next step, or deploy."""
 
+    def forth(self) -> None:
+        """The next step, if there is one."""
+
     def back(self) -> None:
         """The step before."""
 

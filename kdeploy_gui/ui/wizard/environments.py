@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QKeyEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
@@ -25,12 +25,15 @@ from kdeploy_gui.ui.filters import FilterBar
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
+from kdeploy_gui.ui.unlocking import unlock_and_check
 from kdeploy_gui.ui.widgets import Button, Hairline, Kind, PlainLabel, StateLabel
 from kdeploy_gui.ui.wizard.fleet_model import TITLES, FleetModel, Index
 
 KEYS = ("tag", "group", "name", "status")
 WIDTHS = (192, 164, 114, 96, 96, 108, 108)
 SIDE = 280
+NARROW, SUMMED_UP = 900, (4, 5, 6)
+"""Width at 100 % under which packages, space and instruments are left to the side panel."""
 
 
 class FleetTree(QTreeView):
@@ -60,6 +63,13 @@ class FleetTree(QTreeView):
             return
         super().keyPressEvent(event)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where there is no room for all, the result stays and what it sums up goes; the side panel has it."""
+        narrow = self.viewport().width() < self._look.px(NARROW)
+        for column in SUMMED_UP:
+            self.setColumnHidden(column, narrow)
+        super().resizeEvent(event)
+
     def drawRow(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw the ground of the chevron's part as that of the rest, then the row."""
         row: QRect = option.rect  # type: ignore[attr-defined]
@@ -87,7 +97,8 @@ class EnvironmentsStep(QWidget):
         self._draft = PlanDraft(name="", environments=())
         self.name = QLineEdit()
         self.name.setAccessibleName("Name of the plan")
-        self.name.setFixedWidth(look.px(200))
+        self.name.setMinimumWidth(look.px(120))
+        self.name.setMaximumWidth(look.px(200))
         self.filter = FilterBar(look, KEYS, "Filter: text, tag:, group:, status:")
         self.model = FleetModel(session.machines, look)
         self.tree = FleetTree(self.model, look)
@@ -197,8 +208,8 @@ class EnvironmentsStep(QWidget):
         again = Button("Check again", look, icon="refresh")
         again.clicked.connect(self._check_again)
         tools.addWidget(PlainLabel("Plan", look, Text.CELL, "t2"))
-        tools.addWidget(self.name)
-        tools.addWidget(self.filter, 1)
+        tools.addWidget(self.name, 1)
+        tools.addWidget(self.filter, 2)
         tools.addWidget(all_good, 0, Qt.AlignmentFlag.AlignTop)
         tools.addWidget(again, 0, Qt.AlignmentFlag.AlignTop)
         left = QWidget()
@@ -218,7 +229,7 @@ class EnvironmentsStep(QWidget):
         row.addWidget(splitter)
 
     def _check_again(self) -> None:
-        self._session.machines.check()
+        self._session.bridge.spawn(unlock_and_check(self._session), name="check all")
 
 
 class SidePanel(QWidget):

@@ -21,6 +21,7 @@ from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.strips import Strip
 from kdeploy_gui.ui.tips import plain_tip
+from kdeploy_gui.ui.unlocking import unlock
 from kdeploy_gui.ui.widgets import Button, Kind, PlainLabel
 from kdeploy_gui.ui.wizard.artifacts import ArtifactsStep, listed
 from kdeploy_gui.ui.wizard.dependencies import DependenciesStep
@@ -247,6 +248,7 @@ class WizardPage(QWidget):
             if planned.plan is None:
                 raise PlanError("E-PLAN", "\n".join(map(str, planned.problems)))
             plan = planned.plan
+            await unlock(self._session, [each.name for each in plan.environments])
             run = await self._session.bridge.ask(lambda: services.submit(plan, planned.source))
         finally:
             self._submitting = False
@@ -321,7 +323,7 @@ class WizardPage(QWidget):
         row.setSpacing(look.px(12))
         save = Button("Save as plan.toml...", look, Kind.FLAT, icon="content-save-outline")
         save.clicked.connect(self.save_as)
-        self._origin = PlainLabel("", look, Text.CELL, "t2")
+        self._origin = PlainLabel("", look, Text.CELL, "t2", wrap=True)
         self.backward = Button("Back", look)
         self.backward.clicked.connect(self.back)
         self.forward = Button("Next", look, Kind.PRIMARY)

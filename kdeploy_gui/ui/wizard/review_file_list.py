@@ -66,6 +66,8 @@ class FilesModel(QAbstractListModel):
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """The count cannot be chosen."""
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
         enabled = Qt.ItemFlag.ItemIsEnabled
         return enabled | Qt.ItemFlag.ItemIsSelectable if self.at(index.row()) else enabled
 

@@ -127,7 +127,9 @@ class StepBar(QWidget):
         painter.setFont(look.font(Text.CELL))
         painter.setPen(look.theme.retry if step.problems > 0 else look.theme.t3)
         rest = QRect(left, 0, max(0, box.right() - left), box.height())
-        painter.drawText(rest, Qt.AlignmentFlag.AlignVCenter, step.subtitle)
+        fits = look.metrics(Text.CELL).horizontalAdvance(step.subtitle) <= rest.width()
+        text = step.subtitle if fits else str(step.problems) if step.problems > 0 else ""
+        painter.drawText(rest, Qt.AlignmentFlag.AlignVCenter, text)
 
     def _number(self, painter: QPainter, circle: QRectF, number: int, here: bool) -> None:
         look = self._look

@@ -281,7 +281,7 @@ class ValidationStep(QScrollArea):
         field.textEdited.connect(self._entered)
         note = PlainLabel("", look, Text.CELL, "retry", wrap=True)
         note.hide()
-        now = PlainLabel("", look, Text.CELL, "t3")
+        now = PlainLabel("", look, Text.CELL, "t3", wrap=True)
         grid.addWidget(PlainLabel(limit.label, look), row, 0)
         grid.addWidget(field, row, 1)
         grid.addWidget(now, row, 2)

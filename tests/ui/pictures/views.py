@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.check import Finding
@@ -16,9 +17,11 @@ from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.progress.grid import FleetGrid
 from kdeploy_gui.ui.progress.header import SegmentBar
 from kdeploy_gui.ui.progress.model import FleetModel
+from kdeploy_gui.ui.segments import Segment, Segments
 from kdeploy_gui.ui.start.findings import DoctorList
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.widgets import Button, EmptyState, Kind, SearchField, StateLabel
+from kdeploy_gui.ui.wizard.table import Column, ItemTable, ItemView
 from tests.ui.log.story import failed_story, index_all
 from tests.ui.progress.runs import NOW, net_smoke
 
@@ -105,6 +108,7 @@ def controls(look: Look) -> QWidget:
         row.addWidget(off)
     row.addStretch()
     column.addLayout(row)
+    column.addLayout(_switches(look))
     column.addWidget(SearchField(look, "Filter: text, tag:, status:, !not"))
     bar = SegmentBar(look)
     counts = ((Condition.READY, 4), (Condition.RUNNING, 5), (Condition.RETRYING, 1), (Condition.FAILED, 2))
@@ -117,6 +121,46 @@ def controls(look: Look) -> QWidget:
     return made
 
 
+def _switches(look: Look) -> QHBoxLayout:
+    row = QHBoxLayout()
+    icons = QActionGroup(row)
+    for name, icon in (("Grid", "view-grid-outline"), ("Panes", "view-week-outline")):
+        action = icons.addAction(look.icon(icon), name)
+        action.setCheckable(True)
+    icons.actions()[0].setChecked(True)
+    row.addWidget(Segments(look, [Segment(each) for each in icons.actions()]))
+    plain = [Segment(text) for text in ("By cause", "By environment")]
+    plain[1].setChecked(True)
+    row.addWidget(Segments(look, plain))
+    row.addWidget(Button("Copy report", look, icon="content-copy"))
+    row.addWidget(Button("New deployment", look, Kind.PRIMARY, icon="plus"))
+    row.addStretch()
+    return row
+
+
+def table(look: Look) -> QWidget:
+    """Rows of a plan as they are edited, one with a problem."""
+    columns = [
+        Column("Source", "source", lambda each: str(each[0]), width=200, mono=True),
+        Column("Type", "type", lambda each: str(each[1]), width=100),
+        Column("Target", "target", lambda each: str(each[2]), mono=True),
+    ]
+    model = ItemTable(look, columns)
+    model.show_items(
+        (
+            ("scripts/*.sh", "script", "/opt/tests/net/"),
+            ("conf/net-smoke.conf", "config", "/opt/tests/net/conf/"),
+            ("corpus/a-name-that-is-longer-than-its-column", "data", "/opt/tests/net/"),
+        )
+    )
+    model.show_problems({(1, "type"): "no such type"})
+    made = ItemView(look, model, "Artifacts")
+    model.setParent(made)
+    made.resize(560, 140)
+    made.selectRow(0)
+    return made
+
+
 VIEWS: Mapping[str, Callable[[Look], QWidget]] = {
     "grid": grid,
     "log": log,
@@ -124,4 +168,5 @@ VIEWS: Mapping[str, Callable[[Look], QWidget]] = {
     "findings": findings,
     "states": states,
     "controls": controls,
+    "table": table,
 }

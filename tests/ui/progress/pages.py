@@ -16,7 +16,9 @@ def open_page(session: Session) -> Iterator[FleetPage]:
     page.resize(1176, 776)
     page.show()
     page.activateWindow()
-    yield page
-    session.close()
-    page.hide()
-    page.deleteLater()
+    try:
+        yield page
+    finally:
+        session.close()
+        page.hide()
+        page.deleteLater()

@@ -272,11 +272,12 @@ def test_a_run_is_taken_back(demo: Session, answers: Answers, qtbot: QtBot) -> N
         page.views.go_to("board-1")
         answers.yes.append(True)
 
-        demo.commands.run("run.roll_back_selected")
+        with qtbot.waitSignal(demo.navigator.moved, timeout=20_000):
+            demo.commands.run("run.roll_back_selected")
 
-        qtbot.waitUntil(lambda: bool(answers.asked), timeout=5_000)
         assert answers.asked[0].danger
         assert list(answers.asked[0].details) == ["board-1: 13 files of run 1"]
+        demo.runs.open(2)
         qtbot.waitUntil(lambda: (state := demo.runs.state(2)) is not None and state.outcome is not None, timeout=30_000)
         state = demo.runs.state(2)
         assert state is not None
