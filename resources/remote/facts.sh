@@ -130,12 +130,18 @@ tell_way() {
     tell_steps "$@"
 }
 
+# All lines but the first.
+tell_lines() {
+    read -r _
+    while IFS= read -r line; do say "$1" "$line"; done
+}
+
 measure() {
     [ $# -gt 0 ] || return 0
     say df ""
     for each do say at "$each"; done
-    df -Pk -- "$@" 2>/dev/null | tail -n +2 | while IFS= read -r line; do say space "$line"; done
-    df -Pi -- "$@" 2>/dev/null | tail -n +2 | while IFS= read -r line; do say nodes "$line"; done
+    df -Pk -- "$@" 2>/dev/null | tell_lines space
+    df -Pi -- "$@" 2>/dev/null | tell_lines nodes
 }
 
 tell_link() {

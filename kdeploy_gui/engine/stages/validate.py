@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kdeploy_gui.engine.checks import readiness_checks
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.errors import ReadinessError
@@ -14,7 +16,7 @@ async def run(context: Context) -> None:
         await context.mark(False, f"run {context.plan.takes_back} was taken back by run {context.run}")
         return
     manifest = context.manifest()
-    facts = await target.facts(context.query)
+    facts = await target.facts(replace(context.query, programs=(), folders=(), options=()))
     states = await target.survey([each.path for each in manifest])
     checks = readiness_checks(context.plan.validation, context.boot_id, facts, manifest, states)
     for number, check in enumerate(checks, 1):
