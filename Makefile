@@ -13,7 +13,7 @@ help:
 	@echo 'make test    run the tests with branch coverage'
 	@echo 'make check   formatting, lint, types, import contracts, shell syntax'
 	@echo 'make fix     format, and mend what the linter can mend'
-	@echo 'make bench   compare with rsync, then measure the window under load'
+	@echo 'make bench   compare with rsync, pyinfra and ansible, then measure the window under load'
 	@echo 'make soak    kill deployments at random points and count what is left (ARGS="--points 20" for fewer)'
 	@echo 'make pictures   accept how the window looks now as how it shall look'
 	@echo 'make lock    write packaging/locks/ again (ARGS=--upgrade for newer versions)'
@@ -75,5 +75,5 @@ lock:
 	packaging/lock.sh $(ARGS)
 
 clean:
-	rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

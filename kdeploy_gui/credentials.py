@@ -6,15 +6,14 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import keyring
-from keyring.backend import KeyringBackend
-from keyring.backends.chainer import ChainerBackend
-from keyring.backends.fail import Keyring as NoBackend
+from typing import TYPE_CHECKING
 
 from kdeploy_gui import defaults
 from kdeploy_gui.errors import AuthError, KdeployError, LocalError
 from kdeploy_gui.model.check import Finding
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
 
 SERVICE = "kdeploy"
 TRUSTED = frozenset(
@@ -55,20 +54,18 @@ class Credentials:
 
     def backend(self) -> KeyringBackend:
         """The keyring in use. Raises LocalError where it is absent or not on the list of trusted ones."""
-        chosen = keyring.get_keyring()
-        candidates = list(chosen.backends) if isinstance(chosen, ChainerBackend) else [chosen]
+        candidates = _candidates()
         for each in candidates:
             if _name(each) in self.trusted:
                 return each
-        if isinstance(chosen, NoBackend) or not candidates:
+        if not candidates:
             raise LocalError("E-KEYRING", "this session has no keyring: no Secret Service or KWallet answers")
         names = ", ".join(_name(each) for each in candidates)
         raise LocalError("E-KEYRING", f"the keyring {names} does not protect secrets and is not used")
 
     def probe(self) -> Finding:
         """Whether the keyring can be used; may wait for somebody to unlock it."""
-        chosen = keyring.get_keyring()
-        if isinstance(chosen, NoBackend) or (isinstance(chosen, ChainerBackend) and not list(chosen.backends)):
+        if not _candidates():
             return Finding("keyring", None, "none in this session: `credential` entries cannot be used", UNLOCK)
         try:
             backend = self.backend()
@@ -76,6 +73,18 @@ class Credentials:
         except KdeployError as error:
             return Finding("keyring", False, error.message, UNLOCK)
         return Finding("keyring", True, f"{_name(backend)} answers")
+
+
+def _candidates() -> list[KeyringBackend]:
+    """The keyrings of this session. Their library is loaded only here: most runs need no secret."""
+    import keyring
+    from keyring.backends.chainer import ChainerBackend
+    from keyring.backends.fail import Keyring as NoBackend
+
+    chosen = keyring.get_keyring()
+    if isinstance(chosen, NoBackend):
+        return []
+    return list(chosen.backends) if isinstance(chosen, ChainerBackend) else [chosen]
 
 
 def _name(backend: KeyringBackend) -> str:

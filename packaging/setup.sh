@@ -131,6 +131,21 @@ collect_wheels() {
     cp packaging/locks/run.txt .venv/wheels/
 }
 
+# What `make bench` compares with has an environment of its own: its packages are no business of kdeploy.
+install_competitors() {
+    if cmp -s packaging/locks/bench.txt .venv-bench/bench.txt && usable_python .venv-bench/bin/python; then return 0; fi
+    say "installing the tools to compare with into .venv-bench"
+    mkdir -p build
+    if "$python" -m venv --clear .venv-bench >build/bench.log 2>&1 &&
+        .venv-bench/bin/python -m pip -qq --disable-pip-version-check --no-input install --require-hashes \
+            -r packaging/locks/bench.txt >>build/bench.log 2>&1; then
+        cp packaging/locks/bench.txt .venv-bench/
+    else
+        rm -rf .venv-bench
+        say "pyinfra and ansible-core could not be installed (build/bench.log): the comparison goes without them"
+    fi
+}
+
 install_python_packages() {
     say "installing the Python packages of packaging/locks/$1.txt"
     pip install --require-hashes -r packaging/locks/build.txt -r "packaging/locks/$1.txt" ||
@@ -159,3 +174,4 @@ if ! is_up_to_date $enough; then
     create_environment
     install_python_packages "$lock"
 fi
+if [ "$1" = bench ]; then install_competitors; fi

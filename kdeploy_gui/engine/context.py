@@ -195,11 +195,14 @@ class Context:
             self._target = target
         return self._target
 
-    async def look(self, *, health: bool = False) -> Facts:
-        """Facts of now. Raises Rebooted where they are those of another boot than the one that the stage began in."""
+    async def look(self, query: FactsQuery | None = None) -> Facts:
+        """Facts of now, all that the plan needs or those of `query`.
+
+        Raises Rebooted where they are those of another boot than the one that the stage began in.
+        """
         target = await self.target()
         before = self.known.boot_id
-        facts = await target.facts(replace(self.query, health=health))
+        facts = await target.facts(query or self.query)
         self._meet(facts)
         if facts.boot_id != before:
             raise Rebooted(

@@ -11,6 +11,8 @@ from kdeploy_gui.model.files import FileKind, FileState, Staged
 
 STAMP_SETTLES = 4
 """Seconds after a change from which a file's times tell every further one; FAT keeps times in steps of 2 s."""
+FINE_STAMP_SETTLES = 1
+"""The same where the file system keeps fractions of seconds: they move with every tick of the kernel."""
 
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -48,9 +50,7 @@ def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({}
             case ["c", seconds]:
                 clock = int(seconds)
             case ["t", stamp, path] if path in found:
-                changed = max(int(each) for each in stamp.split(".")[1:])
-                settled = changed + STAMP_SETTLES < clock
-                found[path] = replace(found[path], stamp=stamp if settled else "")
+                found[path] = replace(found[path], stamp=stamp if _is_settled(stamp, clock) else "")
             case ["u", path] if path in found and path in known:
                 found[path] = _hashed(found[path], known[path].sha256)
             case _:
@@ -60,6 +60,14 @@ def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({}
                 if path in found and _SHA256.fullmatch(digest):
                     found[path] = _hashed(found[path], digest)
     return {path: replace(state, staged=begun.get(path)) for path, state in found.items()}
+
+
+def _is_settled(stamp: str, clock: int) -> bool:
+    """Whether a stamp, `inode.modified.changed.changed in words`, is older than what its file system tells apart."""
+    _, modified, changed, *words = stamp.split(".")
+    fraction = words[-1].partition(" ")[0] if len(words) > 1 else ""
+    settles = FINE_STAMP_SETTLES if fraction.strip("0") else STAMP_SETTLES
+    return max(int(modified), int(changed)) + settles < clock
 
 
 def parse_begun(text: str) -> dict[str, Begun]:

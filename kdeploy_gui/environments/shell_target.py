@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from posixpath import dirname
 from typing import Protocol
 
@@ -27,6 +28,8 @@ from kdeploy_gui.ports import NOTHING, Content
 
 NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln", "df", "date", "id", "uname", "sync")
 """Commands without which nothing can be deployed; busybox has all of them."""
+READ_AHEAD = 4
+"""Blocks that are read at a time, off the event loop."""
 
 
 class Shell(Protocol):
@@ -221,9 +224,10 @@ class _Meter:
 
 async def _stream(head: bytes, blocks: Iterator[bytes], meter: _Meter) -> AsyncIterator[bytes]:
     yield head
-    while block := await asyncio.to_thread(next, blocks, b""):
-        yield block
-        meter.add(len(block))
+    while group := await asyncio.to_thread(list, islice(blocks, READ_AHEAD)):
+        for block in group:
+            yield block
+            meter.add(len(block))
 
 
 def _script(name: str) -> str:

@@ -13,7 +13,9 @@ _SIGNATURES: Mapping[str, Sequence[str]] = {
     "RSA": ("rsa-sha2-256", "rsa-sha2-512"),
 }
 _SHA1 = "ssh-rsa"
-SAFE: Mapping[str, str] = {"kex_algs": "-diffie-hellman-group14-sha1,gss-*-sha1"}
+_QUICK = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+"""Ciphers that cost a third of what the first one of asyncssh's own choice does."""
+SAFE: Mapping[str, str] = {"kex_algs": "-diffie-hellman-group14-sha1,gss-*-sha1", "encryption_algs": _QUICK}
 """asyncssh's own choice, less what OpenSSH no longer offers."""
 LEGACY: Mapping[str, str] = {
     "kex_algs": "+diffie-hellman-group-exchange-sha1,diffie-hellman-group14-sha1,diffie-hellman-group1-sha1",

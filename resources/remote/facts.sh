@@ -155,12 +155,16 @@ tell_way() {
     tell_steps "$@"
 }
 
+tell_lines() {
+    while IFS= read -r line; do say "$1" "$line"; done
+}
+
 measure() {
     [ $# -gt 0 ] || return 0
     say df ""
     for each do say at "$each"; done
-    tell_df -Pk "$@" | while IFS= read -r line; do say space "$line"; done
-    tell_df -Pi "$@" | while IFS= read -r line; do say nodes "$line"; done
+    tell_df -Pk "$@" | tell_lines space
+    tell_df -Pi "$@" | tell_lines nodes
 }
 
 tell_link() {

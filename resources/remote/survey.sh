@@ -90,7 +90,7 @@ known=$newline
 # Files that bear a known stamp are not read again.
 look() {
     [ $# -gt 0 ] || return 0
-    told=$(stat -c "s$tab%a$tab%s$tab%U:%G$tab%n${newline}t$tab%i.%Y.%Z$tab%n" -- "$@")
+    told=$(stat -c "s$tab%a$tab%s$tab%U:%G$tab%n${newline}t$tab%i.%Y.%Z.%z$tab%n" -- "$@")
     printf '%s\n' "$told"
     if [ "$known" != "$newline" ]; then
         set --

@@ -1,9 +1,10 @@
-"""kdeploy against rsync: 40 files to 10 loopback targets, first deployment and unchanged re-run.
+"""kdeploy against rsync, pyinfra and ansible-core: 40 files to 10 loopback targets, first and unchanged deployment.
 
 `kdeploy` is the command from its start to its end; `kdeploy, open` is a program that is open, as the window is: it was
-started before, and uses connections of the run before again.
+started before, and uses connections of the run before again. pyinfra and ansible-core take minutes and so run once.
+Then one large file against the bare stream that carries it, and `plan show`.
 
-python -m tests.bench [--targets 10] [--rounds 3] [--json]
+python -m tests.bench [--targets 10] [--rounds 3] [--large 500000000] [--without-others] [--json]
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import resource
 import shutil
 import subprocess
@@ -26,11 +26,12 @@ from pathlib import Path
 from statistics import median
 
 from kdeploy_gui.app import home_from_environment, open_services
-from kdeploy_gui.model.event import RunFinished
-from kdeploy_gui.model.stage import Outcome
+from kdeploy_gui.model.event import RunFinished, StageFinished
+from kdeploy_gui.model.stage import Outcome, Stage
+from tests.bench.others import has, run_ansible, run_pyinfra, run_rsync
+from tests.bench.stream import make_large_plan, stream, timed
+from tests.bench.suite import Bench
 from tests.lab.sshd import Sshd
-
-SCRIPTS, CONFIGS, BINARIES, BINARY_SIZE = 30, 8, 2, 5_000_000
 
 
 @dataclass(frozen=True)
@@ -44,76 +45,33 @@ class Figure:
     worst: float
 
 
-def make_suite(folder: Path) -> None:
-    """The files of the comparison; the same bytes each time."""
-    source = random.Random(40)
-    for number in range(SCRIPTS):
-        body = "".join(f"echo step {source.random()}\n" for _ in range(source.randrange(5, 80)))
-        (folder / f"test-{number:02}.sh").write_text(f"#!/bin/sh\n{body}")
-    for number in range(CONFIGS):
-        (folder / f"suite-{number}.conf").write_text(f"number = {number}\n")
-    for number in range(BINARIES):
-        (folder / f"tool-{number}.bin").write_bytes(source.randbytes(BINARY_SIZE))
-
-
-def write_kdeploy_files(folder: Path, sshd: Sshd) -> tuple[Path, Path]:
-    """A lab file and a plan for the suite."""
-    tables = [
-        f'[[environment]]\nname = "{each.name}"\nhost = "{each.host}"\nport = {each.port}\nuser = "{each.user}"\n'
-        f'identity_file = "{each.identity_file}"\nhost_key = "{each.host_keys[0]}"\n'
-        for each in sshd.environments()
-    ]
-    lab, plan = folder / "lab.toml", folder / "plan.toml"
-    lab.write_text("\n".join(tables))
-    artifacts = [
-        f'[[artifacts]]\nsource = "suite/*.{ending}"\ntype = "{kind}"\ntarget = "~/kdeploy/"\nmode = "{mode}"\n'
-        for ending, kind, mode in (("sh", "script", "0755"), ("conf", "config", "0644"), ("bin", "binary", "0755"))
-    ]
-    plan.write_text('name = "bench"\nenvironments = ["*"]\n\n' + "\n".join(artifacts))
-    return lab, plan
-
-
-def run_kdeploy(lab: Path, plan: Path) -> None:
+def run_kdeploy(bench: Bench, *command: str) -> None:
     """The whole program, as a person starts it."""
-    command = [sys.executable, "-m", "kdeploy_gui", "deploy", str(plan), "--lab", str(lab), "--json"]
+    command = (sys.executable, "-m", "kdeploy_gui", *command, str(bench.plan), "--lab", str(bench.lab), "--json")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"kdeploy failed:\n{done.stdout[-2000:]}\n{done.stderr}")
 
 
 @contextmanager
-def open_program(lab: Path, plan: Path) -> Iterator[Callable[[], None]]:
-    """A program that deploys the plan each time it is asked to."""
+def open_program(lab: Path, plan: Path) -> Iterator[Callable[[], float]]:
+    """A program that deploys the plan each time it is asked to; seconds of its transfer, on the first environment."""
     with open_services(home_from_environment(), lab) as services:
         planned = services.plans.check(plan).plan
         if planned is None:
             raise SystemExit("the plan of the bench has problems")
 
-        def deploy() -> None:
-            *_, last = (event for group in services.follow(services.submit(planned)) for event in group)
+        def deploy() -> float:
+            *events, last = (event for group in services.follow(services.submit(planned)) for event in group)
             if not isinstance(last.body, RunFinished) or last.body.outcome is not Outcome.SUCCEEDED:
                 raise SystemExit(f"kdeploy failed: {last.body}")
+            ends = (each.body for each in events if each.stage is Stage.DEPLOYING)
+            return next(each.seconds for each in ends if isinstance(each, StageFinished))
 
         yield deploy
 
 
-def run_rsync(folder: Path, sshd: Sshd) -> None:
-    """All targets at once, contents compared as kdeploy compares them."""
-    known = folder / "known_hosts"
-    children = []
-    for each in sshd.environments():
-        shell = (
-            f"ssh -F none -p {each.port} -i {each.identity_file} -o IdentitiesOnly=yes -o BatchMode=yes "
-            f"-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={known}"
-        )
-        target = f"{each.user}@{each.host}:{sshd.home(int(each.name.rpartition('-')[2]) - 1)}/rsync/"
-        children.append(subprocess.Popen(["rsync", "-a", "-c", "-e", shell, f"{folder}/suite/", target]))
-    statuses = [child.wait() for child in children]
-    if any(statuses):
-        raise SystemExit("rsync failed")
-
-
-def measure(tool: str, rounds: int, forget: Callable[[], None], work: Callable[[], None]) -> list[Figure]:
+def measure(tool: str, rounds: int, forget: Callable[[], None], work: Callable[[], object]) -> list[Figure]:
     """First deployment and unchanged re-run, `rounds` times."""
     taken: dict[str, list[tuple[float, float]]] = {"first": [], "unchanged": []}
     for _ in range(rounds):
@@ -134,21 +92,60 @@ def _cpu() -> float:
 
 
 def report(figures: Sequence[Figure]) -> str:
-    """A table, and kdeploy's wall seconds over the other tool's."""
+    """A table, and kdeploy's wall seconds over the other tools'."""
     lines = [f"{'tool':<16}{'situation':<12}{'wall s':>8}{'worst s':>9}{'cpu s':>8}"]
     lines += [f"{f.tool:<16}{f.situation:<12}{f.wall:>8.2f}{f.worst:>9.2f}{f.cpu:>8.2f}" for f in figures]
     walls = {(each.tool, each.situation): each.wall for each in figures}
-    for tool, situation in product(("kdeploy", "kdeploy, open"), ("first", "unchanged")):
-        ratio = walls[tool, situation] / walls["rsync", situation]
-        lines.append(f"{tool} / rsync, {situation}: {ratio:.2f}")
+    others = [each for each in dict.fromkeys(each.tool for each in figures) if not each.startswith("kdeploy")]
+    show = walls["kdeploy show", "unchanged"] / walls["kdeploy", "unchanged"]
+    lines.append(f"kdeploy plan show / kdeploy, unchanged: {show:.2f}")
+    for other, tool, situation in product(others, ("kdeploy", "kdeploy, open"), ("first", "unchanged")):
+        ours, theirs = walls[tool, situation], walls[other, situation]
+        if other == "rsync":
+            lines.append(f"{tool} / rsync, {situation}: {ours / theirs:.2f}")
+        else:
+            lines.append(f"{tool} is {theirs / ours:.0f} x faster than {other}, {situation}")
     return "\n".join(lines)
+
+
+def large(bench: Bench, size: int, rounds: int) -> Iterator[str]:
+    """Rates of one large file: the bare stream, kdeploy's transfer, kdeploy's whole run."""
+    plan = make_large_plan(bench, size)
+    taken: dict[str, list[float]] = {"bare stream": [], "kdeploy, transfer": [], "kdeploy, open": []}
+    with open_program(bench.lab, plan) as deploy:
+        for _ in range(rounds):
+            bench.forget()
+            taken["bare stream"].append(timed(lambda: stream(bench)))
+            bench.forget()
+            started = time.perf_counter()
+            taken["kdeploy, transfer"].append(deploy())
+            taken["kdeploy, open"].append(time.perf_counter() - started)
+    rates = {name: size / median(times) / 1e6 for name, times in taken.items()}
+    for name, rate in rates.items():
+        yield f"{size / 1e6:.0f} MB, {name}: {rate:.0f} MB/s, {rate / rates['bare stream']:.2f} of the bare stream"
+
+
+def compare(bench: Bench, rounds: int, *, others: bool) -> list[Figure]:
+    """All tools, one after the other."""
+    figures = measure("rsync", rounds, bench.forget, lambda: run_rsync(bench))
+    figures += measure("kdeploy", rounds, bench.forget, lambda: run_kdeploy(bench, "deploy"))
+    figures += measure("kdeploy show", rounds, lambda: None, lambda: run_kdeploy(bench, "plan", "show"))[-1:]
+    with open_program(bench.lab, bench.plan) as deploy:
+        figures += measure("kdeploy, open", rounds, bench.forget, deploy)
+    if others and has("pyinfra"):
+        figures += measure("pyinfra", 1, bench.forget, lambda: run_pyinfra(bench))
+    if others and has("ansible-playbook"):
+        figures += measure("ansible", 1, bench.forget, lambda: run_ansible(bench))
+    return figures
 
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--targets", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--large", type=int, default=500_000_000, help="bytes of the large file; 0: none")
+    parser.add_argument("--without-others", action="store_true", help="leave out pyinfra and ansible-core")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if shutil.which("rsync") is None:
@@ -157,22 +154,13 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="kdeploy-bench-") as name,
         Sshd(Path(name) / "sshd", hosts=options.targets) as sshd,
     ):
-        folder = Path(name)
-        (folder / "suite").mkdir()
-        make_suite(folder / "suite")
-        os.environ["KDEPLOY_HOME"] = str(folder / "home")
-        lab, plan = write_kdeploy_files(folder, sshd)
-
-        def forget() -> None:
-            for host in range(options.targets):
-                for left in ("rsync", "kdeploy"):
-                    shutil.rmtree(sshd.home(host) / left, ignore_errors=True)
-
-        figures = measure("rsync", options.rounds, forget, lambda: run_rsync(folder, sshd))
-        figures += measure("kdeploy", options.rounds, forget, lambda: run_kdeploy(lab, plan))
-        with open_program(lab, plan) as deploy:
-            figures += measure("kdeploy, open", options.rounds, forget, deploy)
-    print(json.dumps([asdict(each) for each in figures], indent=2) if options.json else report(figures))
+        bench = Bench(Path(name), sshd)
+        bench.make()
+        os.environ["KDEPLOY_HOME"] = str(bench.folder / "home")
+        figures = compare(bench, options.rounds, others=not options.without_others)
+        print(json.dumps([asdict(each) for each in figures], indent=2) if options.json else report(figures), flush=True)
+        if options.large and not options.json:
+            print(*large(bench, options.large, options.rounds), sep="\n")
     return 0
 
 

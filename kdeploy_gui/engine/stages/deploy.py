@@ -99,7 +99,8 @@ async def _refuse(
     """Raise what speaks against the changes; then nothing of them stays staged, either."""
     try:
         refuse_all(placements, states)
-        facts = await context.look()
+        came = any(each.name for each in context.plan.dependencies)
+        facts = await context.look() if came else context.known
         context.refuse(refusals(context.arrivals(), facts, context.environment.roots, states=states))
     except KdeployError:
         if batch.resume:

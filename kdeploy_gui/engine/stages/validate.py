@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kdeploy_gui.engine.checks import readiness_checks
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.errors import ReadinessError
@@ -16,7 +18,7 @@ async def run(context: Context) -> None:
         return
     manifest = context.manifest()
     boot_id = context.known.boot_id
-    facts = await context.look(health=True)
+    facts = await context.look(replace(context.query, health=True, programs=(), folders=(), options=()))
     for name, value in facts.health.warnings() if facts.health else ():
         context.emit(FactFound(name, value))
     states = await target.survey([each.path for each in manifest])
