@@ -144,7 +144,8 @@ class Context:
 
     Once `placing`, files on the machine may be those of this run.
     `boot_id` names the boot that all found out so far holds for; once `instrumented`, another boot no longer replaces
-    it, and the validation says so.
+    it, and the validation says so. `locked_since` is when another package manager was first seen at work, by the clock
+    that never jumps.
     """
 
     run: int
@@ -161,6 +162,7 @@ class Context:
     instrumented: bool = False
     ready: bool = False
     placing: bool = False
+    locked_since: float | None = None
     instruments: dict[str, str] = field(default_factory=dict)
     _target: Target | None = None
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from posixpath import dirname
 
+from kdeploy_gui.environments.memory_depot import MemoryDepot
 from kdeploy_gui.errors import Category, ContentChanged, KdeployError, NothingKept, TargetError
 from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
 from kdeploy_gui.model.command import Command, Completed
@@ -19,6 +20,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.facts import Disk, Facts, FactsQuery, Folder, Presence
 from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, Restored
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey, randomart
+from kdeploy_gui.model.packages import Found, Installed, Offers, Order, Wanted
 from kdeploy_gui.ports import Content, Target
 
 
@@ -35,9 +37,10 @@ class StoredFile:
 class MemoryMachine:
     """One machine's state.
 
-    `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `restore`, `execute`), the errors that its next
-    calls raise, None for a call that works; `replies` answers commands by their title; `kept` are the versions that
-    runs replaced: the run, what stood there before and what it placed.
+    `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `restore`, `dependencies`, `install`, `execute`),
+    the errors that its next calls raise, None for a call that works; `replies` answers commands by their title; `kept`
+    are the versions that runs replaced: the run, what stood there before and what it placed. `depot` is what it has of
+    packages.
     """
 
     facts: Facts = field(
@@ -56,6 +59,7 @@ class MemoryMachine:
     )
     files: dict[str, StoredFile] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
+    depot: MemoryDepot = field(default_factory=MemoryDepot)
     programs: dict[str, Presence] = field(default_factory=dict)
     free_bytes: int = 1 << 30
     failures: dict[str, list[KdeployError | None]] = field(default_factory=lambda: defaultdict(list))
@@ -167,6 +171,26 @@ class MemoryTarget:
         facts = self._machine.facts
         user, _, group = entry.owner.partition(":")
         return f"{user or facts.user}:{group or facts.group}"
+
+    async def dependencies(
+        self, manager: str, wanted: Sequence[Wanted], offers: Offers = Offers.NO
+    ) -> Mapping[Wanted, Found]:
+        """See `Target.dependencies`."""
+        await self._machine.enter("dependencies")
+        depot, tools = self._machine.depot, self._machine.tools
+        return {each: depot.look(each, tools, offers) for each in wanted}
+
+    async def install(
+        self, order: Order, output: Callable[[bytes], None], progress: Callable[[int], None]
+    ) -> Installed:
+        """See `Target.install`. A file's name is that of its package and the version, with an underscore between."""
+        sent = 0
+        for each in order.files:
+            self._stage(each)
+            sent += each.entry.size
+            progress(sent)
+        await self._machine.enter("install")
+        return self._machine.depot.install(order, output)
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
         """See `Target.execute`: the reply kept for the command's title, else success without a word."""

@@ -8,70 +8,27 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Protocol
 
 from kdeploy_gui import resources
 from kdeploy_gui.environments import tar_stream
+from kdeploy_gui.environments.shell import Shell, evidence_of, once, refuse_locked, refused
 from kdeploy_gui.environments.shell_facts import asked, parse_facts
-from kdeploy_gui.errors import ContentChanged, Evidence, KdeployError, NothingKept, TargetBusy, TargetError
+from kdeploy_gui.environments.shell_packages import ShellPackages
+from kdeploy_gui.errors import Evidence, KdeployError, NothingKept, TargetError
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileKind, FileState, Restored
+from kdeploy_gui.model.packages import Found, Installed, Offers, Order, Wanted
 from kdeploy_gui.ports import Content
 
 NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln", "df", "date", "id", "uname", "sync")
 """Commands without which nothing can be deployed; busybox has all of them."""
 
-CLEAN = "The previous version is intact; temporary files were removed."
 UNTOUCHED = "Unchanged by the rollback."
-UNKNOWN = "Not known: it is verified at the next contact."
 STAMP_SETTLES = 4
 """Seconds after a change from which a file's times tell every further one; FAT keeps times in steps of 2 s."""
-LOCKED = 75
-"""Exit status of the scripts when another deployment holds the lock (EX_TEMPFAIL)."""
 STUCK = 76
 """Exit status of a sweep that can neither finish nor undo what was being committed (EX_PROTOCOL)."""
-LOCK_REFUSED = 74
-"""Exit status when the lock file cannot be opened (EX_IOERR)."""
-
-_SAID = (
-    ("No space left on device", "E-NOSPC", "no space is left"),
-    ("Wrote only", "E-NOSPC", "no space is left"),  # GNU tar, when the last block fits in part
-    ("Disk quota exceeded", "E-NOSPC", "the disk quota is used up"),
-    ("Read-only file system", "E-ROFS", "the file system is read-only"),
-    ("Permission denied", "E-PERM", "permission was denied"),
-    ("Operation not permitted", "E-PERM", "the operation is not permitted"),
-    ("invalid user", "E-OWNER", "the owner does not exist there"),
-    ("unknown user", "E-OWNER", "the owner does not exist there"),
-    ("invalid group", "E-OWNER", "the group does not exist there"),
-    ("unknown group", "E-OWNER", "the group does not exist there"),
-    ("Not a directory", "E-NOTDIR", "a file stands where a folder is needed"),
-    ("File exists", "E-NOTDIR", "a file stands where a folder is needed"),
-    ("s a directory", "E-ISDIR", "a folder stands where the file shall be"),
-    ("omitting directory", "E-ISDIR", "a folder stands where the file shall be"),
-    ("Text file busy", "E-BUSY", "the file is in use"),
-    ("File name too long", "E-NAMETOOLONG", "a file name is too long"),
-)
-
-
-class Shell(Protocol):
-    """Something that runs POSIX shell scripts on a machine."""
-
-    async def run(
-        self,
-        script: str,
-        arguments: Sequence[str] = (),
-        source: AsyncIterator[bytes] | None = None,
-        output: Callable[[bytes], None] | None = None,
-        gentle: bool = False,
-    ) -> Completed:
-        """Run a script with arguments, `source` on its stdin. Raises KdeployError only.
-
-        When the caller is cancelled the script is ended: with TERM and, unless it is to be treated `gentle`, with KILL.
-        """
-
-    async def close(self) -> None:
-        """Let go of it; never raises."""
 
 
 class ShellTarget:
@@ -85,6 +42,7 @@ class ShellTarget:
         self._shell = shell
         self._content = content
         self._owner = owner
+        self._packages = ShellPackages(shell, content, owner)
         self._seen: dict[str, FileState] = {}
 
     async def facts(self, query: FactsQuery) -> Facts:
@@ -92,7 +50,7 @@ class ShellTarget:
         tools = tuple(dict.fromkeys((*NEEDED, *query.tools)))
         before = time.time()
         arguments = (str(len(tools)), *tools, *query.paths)
-        source = _once(asked(query).encode("utf-8", "surrogateescape"))
+        source = once(asked(query).encode("utf-8", "surrogateescape"))
         done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
         facts = parse_facts(done, (before + time.time()) / 2)
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
@@ -111,18 +69,21 @@ class ShellTarget:
         stamps = {path: known[path].stamp if path in known else "-" for path in paths}
         listing = "".join(f"{stamps[path]}\t{path}\n" for path in paths).encode()
         mode = "sweep" if sweep else "look"
-        done = await self._shell.run(_script("survey"), (mode, self._owner), _once(listing))
-        _refuse_locked(done)
+        done = await self._shell.run(_script("survey"), (mode, self._owner), once(listing))
+        refuse_locked(done)
         if done.status == STUCK:
             raise TargetError(
                 "E-JOURNAL",
                 "an interrupted deployment can be neither finished nor undone",
                 on_target="Mixed: the previous files are kept in folders named .kdeploy-*.part.",
-                evidence=_evidence("survey", done),
+                evidence=evidence_of("survey", done),
             )
         if done.status != 0:
             raise TargetError(
-                "E-COMMAND", "looking at the files failed", evidence=_evidence("survey", done), title="looking at files"
+                "E-COMMAND",
+                "looking at the files failed",
+                evidence=evidence_of("survey", done),
+                title="looking at files",
             )
         try:
             found = parse_survey(done.text, known)
@@ -130,14 +91,14 @@ class ShellTarget:
             raise TargetError(
                 "E-SHELL",
                 f"the machine's answer about its files makes no sense: {nonsense}",
-                evidence=_evidence("survey", done),
+                evidence=evidence_of("survey", done),
             ) from nonsense
         if any(found[path].kind is FileKind.FILE and not found[path].owner for path in paths if path in found):
             raise TargetError(
                 "E-TOOL-MISSING",
                 "stat -c does not work on the machine, so modes and owners cannot be read",
                 on_target="Nothing was changed.",
-                evidence=_evidence("survey", done),
+                evidence=evidence_of("survey", done),
                 tool="stat with -c",
             )
         self._seen.update(found)
@@ -151,15 +112,15 @@ class ShellTarget:
         source = self._stream(head, batch, token, progress)
         arguments = (token, self._owner, str(batch.keep))
         done = await self._shell.run(_script("place"), arguments, source, gentle=True)
-        _refuse_locked(done)
+        refuse_locked(done)
         if done.status != 0:
-            raise _refused(done, tar_stream.folders(batch))
+            raise refused(done, tar_stream.folders(batch))
 
     async def restore(self, run: int) -> Restored:
         """See `Target.restore`."""
         token = f".kdeploy-{run}-{secrets.token_hex(16)}.part"
         done = await self._shell.run(_script("restore"), (token, self._owner, str(run)), gentle=True)
-        _refuse_locked(done)
+        refuse_locked(done)
         if done.status != 0:
             raise _not_restored(done, run)
         said = [line.partition("\t") for line in done.text.splitlines()]
@@ -167,6 +128,18 @@ class ShellTarget:
             restored=tuple(dict.fromkeys(path for word, _, path in said if word == "restored")),
             removed=tuple(path for word, _, path in said if word == "removed"),
         )
+
+    async def dependencies(
+        self, manager: str, wanted: Sequence[Wanted], offers: Offers = Offers.NO
+    ) -> Mapping[Wanted, Found]:
+        """See `Target.dependencies`."""
+        return await self._packages.look(manager, wanted, offers)
+
+    async def install(
+        self, order: Order, output: Callable[[bytes], None], progress: Callable[[int], None]
+    ) -> Installed:
+        """See `Target.install`."""
+        return await self._packages.install(order, output, progress)
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
         """See `Target.execute`."""
@@ -205,29 +178,6 @@ def _script(name: str) -> str:
     return resources.text("remote/transaction.sh") + resources.text(f"remote/{name}.sh")
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
-
-
-def _evidence(title: str, done: Completed) -> Evidence:
-    return Evidence(title, done.status, done.error_text)
-
-
-def _refuse_locked(done: Completed) -> None:
-    if done.status == LOCKED:
-        raise TargetBusy(
-            "E-LOCKED", "another deployment is writing on this machine", on_target="Unchanged by this run."
-        )
-    if done.status == LOCK_REFUSED:
-        raise TargetError(
-            "E-PERM",
-            "kdeploy's lock file on the machine belongs to somebody else",
-            path="~/.cache/kdeploy/lock",
-            on_target="Unchanged by this run.",
-            evidence=_evidence("lock", done),
-        )
-
-
 def _not_restored(done: Completed, run: int) -> KdeployError:
     said = "; ".join(done.error_text.splitlines()[:3])
     match done.status:
@@ -241,37 +191,7 @@ def _not_restored(done: Completed, run: int) -> KdeployError:
         case 22:
             message = f"files were changed since run {run} placed them: {said}"
             return TargetError("E-ROLLBACK-CHANGED", message, on_target=UNTOUCHED, run=str(run))
-    return _refused(done, ())
-
-
-def _refused(done: Completed, folders: Sequence[str]) -> KdeployError:
-    evidence = _evidence("place files", done)
-    if done.status == 12:
-        return ContentChanged(
-            "E-HASH",
-            "other bytes arrived than were planned: " + "; ".join(done.error_text.splitlines()[:3]),
-            on_target=CLEAN,
-            evidence=evidence,
-        )
-    on_target = (
-        "Mixed: putting the previous version back failed; it is kept in folders named .kdeploy-*.part."
-        if done.status == 15
-        else CLEAN
-    )
-    for phrase, code, meaning in _SAID:
-        if phrase in done.error_text:
-            line = next(each for each in done.error_text.splitlines() if phrase in each)
-            place = _folder_in(line, folders)
-            return TargetError(code, f"{meaning}: {line}", path=place, on_target=on_target, evidence=evidence)
-    last = done.error_text.splitlines()[-1] if done.error_text else f"exit status {done.status}"
-    place = _folder_in(last, folders)
-    return TargetError("E-COMMAND", last, path=place, on_target=on_target, evidence=evidence, title="placing files")
-
-
-def _folder_in(line: str, folders: Sequence[str]) -> str:
-    """The folder that a message is about, the first one where it names none."""
-    named = [each for each in folders if each in line or each.lstrip("/") in line]
-    return max(named, key=len, default=next(iter(folders), ""))
+    return refused(done, ())
 
 
 def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({})) -> dict[str, FileState]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 import asyncssh
 
 from kdeploy_gui import defaults
-from kdeploy_gui.environments.shell_target import UNKNOWN
+from kdeploy_gui.environments.shell import UNKNOWN
 from kdeploy_gui.environments.ssh_errors import explained
 from kdeploy_gui.environments.ssh_pool import Lease
 from kdeploy_gui.environments.ssh_sudo import Entry, Plain, Sudo

@@ -12,7 +12,7 @@ from enum import Enum, auto
 import asyncssh
 
 from kdeploy_gui import defaults
-from kdeploy_gui.environments.shell_target import UNKNOWN
+from kdeploy_gui.environments.shell import UNKNOWN
 from kdeploy_gui.errors import AuthError, Evidence, NetworkError
 from kdeploy_gui.model.environment import Environment
 
