@@ -25,7 +25,7 @@ class Outlook:
         self._ways = {each: shortfall.way_of(facts, each, self._files[each]) for each in found}
         self._names = {each: shortfall.package_name(facts, each) for each in found}
         lacking = [each for each in found if not each.tool and not shortfall.satisfies(each, found[each])]
-        brings_pip = any(self._ways[each] is not Way.PIP for each in lacking)
+        brings_pip = any(not self._ways[each].is_pip for each in lacking)
         self.refusals: dict[Dependency, KdeployError] = {}
         for each in lacking:
             refused = self._refusal(facts, each, brings_pip)
@@ -35,7 +35,7 @@ class Outlook:
     def _refusal(self, facts: Facts, dependency: Dependency, brings_pip: bool) -> KdeployError | None:
         """Packages that are installed before may bring pip itself."""
         way, found = self._ways[dependency], self._found[dependency]
-        if way is Way.PIP:
+        if way.is_pip:
             comes = found.state is Presence.NO_PIP and brings_pip
             return None if comes else shortfall.cannot_use_pip(found, dependency)
         return shortfall.cannot_install(facts, way, [self._names[dependency]])

@@ -32,7 +32,18 @@ class Way(Enum):
 
     FILES = auto()
     SOURCES = auto()
-    PIP = auto()
+    WHEELS = auto()
+    INDEX = auto()
+
+    @property
+    def is_pip(self) -> bool:
+        """Whether pip does it."""
+        return self in {Way.WHEELS, Way.INDEX}
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the files come from this workstation."""
+        return self in {Way.FILES, Way.WHEELS}
 
 
 def package_name(facts: Facts, dependency: Dependency) -> str:
@@ -51,9 +62,10 @@ def wanted_of(facts: Facts, dependency: Dependency) -> Wanted:
 
 def way_of(facts: Facts, dependency: Dependency, files: Sequence[SourceFile]) -> Way:
     """How a package comes to this machine."""
+    here = bool(fitting(facts, dependency, files))
     if dependency.pip:
-        return Way.PIP
-    return Way.FILES if fitting(facts, dependency, files) else Way.SOURCES
+        return Way.WHEELS if here else Way.INDEX
+    return Way.FILES if here else Way.SOURCES
 
 
 def fitting(facts: Facts, dependency: Dependency, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
@@ -100,9 +112,16 @@ def choice(dependency: Dependency, found: Found, name: str) -> str | None:
     return name if _order(fit, newest(found.offered)) == 0 else f"{name} {fit}"
 
 
+def pip_range(dependency: Dependency, found: Found) -> str:
+    """The versions that pip is asked for, in its words: never one older than is there."""
+    clauses = [each.strip() for each in dependency.version.split(",") if each.strip()]
+    clauses = [each if each[0] in "<>=!" else f"=={each}" for each in clauses]
+    return ",".join([*clauses, *([f">={found.version}"] if found.version else [])])
+
+
 def cannot_install(facts: Facts, way: Way, packages: Sequence[str]) -> TargetError | None:
     """Why packages cannot be installed in this way on this machine at all; None: it can be tried."""
-    if way is Way.PIP:
+    if way.is_pip:
         return None
     manager, names = manager_of(facts), " ".join(packages)
     if not manager or (manager in SOURCELESS and way is Way.SOURCES):

@@ -114,7 +114,7 @@ if found=$(busy); then report "$found"; fi
 case $what in
     refresh) attempt refresh ;;
     files)
-        set -- "$folder/$token/new"/*
+        set -- "$first/$token/new"/*
         attempt add_files "$@"
         ;;
     names)

@@ -47,6 +47,14 @@ described() {
 installed() { return 1; }
 offered() { :; }
 
+# Whether a process has a file open. Files of containers may have the same number, so that alone is not enough.
+has_open() {
+    for descriptor in "/proc/$1/fd"/*; do
+        [ ! "$descriptor" -ef "$2" ] || return 0
+    done
+    return 1
+}
+
 # Who holds one of these lock files, as `described`; 1: nobody that can be seen.
 lock_holder() {
     [ -r /proc/locks ] || return 1
@@ -55,8 +63,7 @@ lock_holder() {
         inode=$(ls -di -- "$file" | sed 's/^ *\([0-9]*\).*/\1/')
         while read -r _ _ _ mode pid place _; do
             [ "$mode" = WRITE ] && [ "${place##*:}" = "$inode" ] || continue
-            ls -l "/proc/$pid/fd" 2>/dev/null | grep -q -- "/${file##*/}\$" || continue
-            described "$pid" && return 0
+            has_open "$pid" "$file" && described "$pid" && return 0
         done < /proc/locks
     done
     return 1

@@ -125,25 +125,30 @@ class _Installing:
         refused = shortfall.cannot_install(context.known, way, packages)
         if refused is not None:
             raise refused
-        if way is Way.PIP:
-            await self._check_pip(group)
-        manager = PIP if way is Way.PIP else manager_of(context.known)
-        files = self._placed([file for each in group for file in self._files(each)])
-        names = () if files else await self._names(group)
-        if names or files:
-            await self._carry_out(Order(run=context.run, manager=manager, names=names, files=files), packages)
+        manager = PIP if way.is_pip else manager_of(context.known)
+        order = Order(run=context.run, manager=manager)
+        if way.is_pip:
+            order = replace(order, names=await self._ask_pip(group))
+        elif not way.has_files:
+            order = replace(order, names=await self._ask_sources(group))
+        if way.has_files:
+            order = replace(order, names=(), files=self._placed([file for each in group for file in self._files(each)]))
+        if order.names or order.files:
+            await self._carry_out(order, packages)
 
-    async def _check_pip(self, group: Sequence[Dependency]) -> None:
+    async def _ask_pip(self, group: Sequence[Dependency]) -> tuple[str, ...]:
+        """How pip is asked for packages; raises why it cannot bring them."""
         context = self._context
+        asked: list[str] = []
         for each, found in (await look(await context.target(), context.known, group)).items():
             refused = shortfall.cannot_use_pip(found, each)
             if refused is not None:
                 raise refused
+            asked.append(f"{each.pip} {shortfall.pip_range(each, found)}".strip())
+        return tuple(asked)
 
-    async def _names(self, group: Sequence[Dependency]) -> tuple[str, ...]:
+    async def _ask_sources(self, group: Sequence[Dependency]) -> tuple[str, ...]:
         """How the packages are asked for; those of which no version on offer will do are left out."""
-        if group[0].pip:
-            return tuple(f"{each.pip} {each.version}".strip() for each in group)
         facts = self._context.known
         found = await self._offers([each for each in group if each.version])
         choices = (

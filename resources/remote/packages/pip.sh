@@ -6,12 +6,7 @@ export PIP_ROOT_USER_ACTION
 
 pip() { run python3 -m pip install --no-input --disable-pip-version-check --retries 2 $own "$@"; }
 
-at_version() {
-    case $2 in
-        [0-9]*) printf '%s==%s' "$1" "$2" ;;
-        *) printf '%s%s' "$1" "$2" ;;
-    esac
-}
+at_version() { printf '%s%s' "$1" "$2"; }
 add() { pip -- "$@"; }
 add_files() { pip --no-index -- "$@"; }
 
