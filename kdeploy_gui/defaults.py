@@ -51,3 +51,7 @@ SPARE_BYTES = 64 * 1024 * 1024
 """Bytes that stay free on a target besides what is sent and a tenth of it."""
 SPARE_INODES = 10
 """Inodes that must be free on a target before anything is sent."""
+PACKAGE_LOCK_STEP = 10.0
+"""Seconds between two tries to install packages while another package manager is at work."""
+PACKAGE_LOCK_PATIENCE = 300.0
+"""Seconds for which it is waited for."""

@@ -9,6 +9,7 @@ KdeployError
 │   └── Rebooted                    what was done before must be looked at again
 ├── TargetError      TARGET     whoever owns the target: disk, permissions, tools
 │   ├── TargetBusy                  somebody else is writing there: try again
+│   │   └── PackagesLocked          another package manager is at work: wait for it
 │   └── ReadinessError              a validation check says no
 ├── ArtifactError    ARTIFACT   whoever built the artifact
 │   └── ContentChanged              its bytes moved under us: try once more
@@ -47,6 +48,8 @@ class Retry(Enum):
     NEVER = 0
     ONCE = 1
     AS_PLANNED = 2
+    PATIENTLY = 3
+    """Whatever the plan says: at a steady pace, for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,12 @@ class TargetBusy(TargetError):
     """Something else holds what we need on the target; it will let go."""
 
     retry = Retry.AS_PLANNED
+
+
+class PackagesLocked(TargetBusy):
+    """Another package manager is at work on the target; such things take minutes."""
+
+    retry = Retry.PATIENTLY
 
 
 class NothingKept(TargetError):

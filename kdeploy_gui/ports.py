@@ -18,6 +18,7 @@ from kdeploy_gui.model.files import Batch, FileState, Restored
 from kdeploy_gui.model.history import FailureRecord, OutputChunk, RunCount, RunQuery, RunRecord, StageTime
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.instrument import Instrument
+from kdeploy_gui.model.packages import Found, Installed, Offers, Order, Wanted
 from kdeploy_gui.model.plan import PlanSource, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.requirement import Requirement
@@ -55,6 +56,26 @@ class Target(Protocol):
         """Take back what that run placed, all of it or nothing; it must be the newest one of which a version is kept.
 
         Raises NothingKept E-ROLLBACK-NONE or E-ROLLBACK-NEWER, and TargetError E-ROLLBACK-CHANGED.
+        """
+
+    async def dependencies(
+        self, manager: str, wanted: Sequence[Wanted], offers: Offers = Offers.NO
+    ) -> Mapping[Wanted, Found]:
+        """What the machine has of these packages and commands, in one round trip; changes nothing.
+
+        `manager` is its package manager (`packages.manager_of`). With `offers` the versions that its package sources
+        have are told, too; Offers.ALL may write the manager's own caches.
+        """
+
+    async def install(
+        self, order: Order, output: Callable[[bytes], None], progress: Callable[[int], None]
+    ) -> Installed:
+        """Send an order's files, verified, have its manager carry it out, and remove the files.
+
+        Once the manager is at work it goes on to its end, whatever becomes of the caller or the connection; what was
+        left behind is removed by the next survey with `sweep`. `output` gets what the manager says as it comes,
+        `progress` the bytes sent so far. Raises as `place` does while files are sent; how the manager ended is the
+        answer, never an error.
         """
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:

@@ -233,8 +233,18 @@ def _artifacts() -> st.SearchStrategy[Artifact]:
 
 def _dependencies() -> st.SearchStrategy[Dependency]:
     package_names = st.dictionaries(st.sampled_from(["apk", "apt", "dnf"]), _packages, max_size=2)
-    packages = st.builds(Dependency, name=_packages, version=_ranges, names=package_names, required=st.booleans())
-    return packages | st.builds(Dependency, tool=_packages, version=_ranges, required=st.booleans())
+    files = st.lists(_titles, max_size=2).map(tuple)
+    packages = st.builds(
+        Dependency, name=_packages, version=_ranges, names=package_names, files=files, required=st.booleans()
+    )
+    python = st.builds(
+        Dependency,
+        pip=_pieces("abcz09").map(lambda text: f"p{text}x"),
+        version=_ranges,
+        files=files,
+        required=st.booleans(),
+    )
+    return packages | python | st.builds(Dependency, tool=_packages, version=_ranges, required=st.booleans())
 
 
 _validations = st.builds(

@@ -17,11 +17,12 @@ from kdeploy_gui.app.plans import Plans, Resolved
 from kdeploy_gui.artifacts.archive import PLAN, Packed, unpack_archive, write_archive
 from kdeploy_gui.engine import planner
 from kdeploy_gui.errors import ArtifactError, LocalError
-from kdeploy_gui.model.plan import Artifact, ArtifactType, ListedFile
+from kdeploy_gui.model.plan import Artifact, ArtifactType, Dependency, ListedFile
 from kdeploy_gui.model.stored import StoredFile
 from kdeploy_gui.ports import Content
 
 PERMISSIONS = 0o777
+PACKAGE_MODE = 0o644
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,13 @@ def pack(plans: Plans, content: Content, plan_file: Path, archive: Path) -> Pack
             message = f"'{each.source}' is sensitive, and an archive holds everything in plain text"
             raise ArtifactError("E-PACK-SENSITIVE", message, path=each.source)
     parts = {index: _parts(index, each, resolved) for index, each in enumerate(resolved.draft.artifacts)}
-    text = plans.to_toml(replace(resolved.draft, artifacts=_rewritten(resolved, parts)), resolved.text).encode()
+    dependencies, packages = _with_packages(resolved, content)
+    draft = replace(resolved.draft, artifacts=_rewritten(resolved, parts), dependencies=dependencies)
+    text = plans.to_toml(draft, resolved.text).encode()
     members = [Packed(StoredFile(PLAN, sha256(text).hexdigest(), 0o644, len(text)), [text])]
     for part in (each for of_one in parts.values() for each in of_one):
         members.extend(_packed(part, each, content) for each in part.files)
+    members.extend(packages)
     with _written(archive) as out:
         write_archive(out, members)
     return Package(tuple(sorted(each.file for each in members)))
@@ -81,6 +85,21 @@ def _parts(index: int, artifact: Artifact, resolved: Resolved) -> list[_Part]:
         )
         for number, ((type, mode), files) in enumerate(groups.items(), 1)
     ]
+
+
+def _with_packages(resolved: Resolved, content: Content) -> tuple[tuple[Dependency, ...], list[Packed]]:
+    """The dependencies as the packed plan has them, and their package files."""
+    dependencies = list(resolved.draft.dependencies)
+    members: list[Packed] = []
+    for index, files in resolved.packages.items():
+        names: list[str] = []
+        for number, source in enumerate(files, 1):
+            name = f"packages/{index + 1:02d}-{number}/{Path(source.path).name}"
+            digest = content.digest(source, lambda: False)
+            members.append(Packed(StoredFile(name, digest, PACKAGE_MODE, source.size), content.read(source.path)))
+            names.append(name)
+        dependencies[index] = replace(dependencies[index], files=tuple(names))
+    return tuple(dependencies), members
 
 
 def _rewritten(resolved: Resolved, parts: Mapping[int, list[_Part]]) -> tuple[Artifact, ...]:

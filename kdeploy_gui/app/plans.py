@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from kdeploy_gui.artifacts.sources import Listed, list_sources
+from kdeploy_gui.artifacts.sources import Listed, list_packages, list_sources
 from kdeploy_gui.artifacts.store import ArtifactStore
 from kdeploy_gui.artifacts.stored_sources import in_order, is_stored, list_stored
 from kdeploy_gui.documents.lab_file import LabFile
@@ -17,7 +17,7 @@ from kdeploy_gui.documents.toml_source import parse
 from kdeploy_gui.engine import planner
 from kdeploy_gui.errors import PlanError
 from kdeploy_gui.model.environment import Lab
-from kdeploy_gui.model.plan import Listing, Plan, PlanDraft, PlannedFile, PlanSource, Policy, Rollback
+from kdeploy_gui.model.plan import Listing, Plan, PlanDraft, PlannedFile, PlanSource, Policy, Rollback, SourceFile
 from kdeploy_gui.model.problem import Problem, did_you_mean
 from kdeploy_gui.ports import Instruments
 
@@ -60,11 +60,12 @@ class Drafted:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A plan as written, its `text`, and the files that each of its artifacts stands for, by index."""
+    """A plan as written, its `text`, the files that its artifacts and dependencies stand for, by their index."""
 
     draft: PlanDraft
     text: str
     listings: Mapping[int, Listing]
+    packages: Mapping[int, tuple[SourceFile, ...]]
 
 
 class Plans:
@@ -126,11 +127,13 @@ class Plans:
     def _with_files(
         self, draft: PlanDraft, lab: Lab, folder: Path, files: tuple[PlannedFile, ...] | None
     ) -> planner.Planned:
+        packages = list_packages(draft.dependencies, folder)
         if files is not None:
-            return planner.plan_files(draft, lab, files)
+            planned = planner.plan_files(draft, lab, files, packages.files)
+            return planner.Planned(planned.plan, (*packages.problems, *planned.problems))
         ordered, listed = self._listed(draft, folder)
-        planned = planner.plan(ordered, lab, listed.listings)
-        return planner.Planned(planned.plan, (*listed.problems, *planned.problems))
+        planned = planner.plan(ordered, lab, listed.listings, packages.files)
+        return planner.Planned(planned.plan, (*listed.problems, *packages.problems, *planned.problems))
 
     def _listed(self, draft: PlanDraft, folder: Path) -> tuple[PlanDraft, Listed]:
         """The draft with the order that stored artifacts ask for, and all listings."""
@@ -151,11 +154,12 @@ class Plans:
         problems: tuple[Problem, ...] = document.problems
         if document.draft is not None:
             draft, listed = self._listed(document.draft, document.folder)
-            planned = planner.plan(draft, self._read_lab().lab, listed.listings)
+            packages = list_packages(draft.dependencies, document.folder)
+            planned = planner.plan(draft, self._read_lab().lab, listed.listings, packages.files)
             found = [each for each in planned.problems if not each.field.startswith("environments")]
-            problems = document.with_found((*listed.problems, *found))
+            problems = document.with_found((*listed.problems, *packages.problems, *found))
             if not problems:
-                return Resolved(draft, document.text, listed.listings)
+                return Resolved(draft, document.text, listed.listings, packages.files)
         raise PlanError("E-PLAN", "\n".join(map(str, problems)), path=str(plan_file))
 
     def _document(self, source: PlanSource, name: str) -> PlanFile:

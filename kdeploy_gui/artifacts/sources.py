@@ -11,7 +11,7 @@ from fnmatch import translate
 from itertools import islice
 from pathlib import Path
 
-from kdeploy_gui.model.plan import Artifact, ListedFile, Listing, SourceFile
+from kdeploy_gui.model.plan import Artifact, Dependency, ListedFile, Listing, SourceFile
 from kdeploy_gui.model.problem import Problem, did_you_mean
 from kdeploy_gui.model.stored import PREFIX
 from kdeploy_gui.model.visible import is_visible, visible
@@ -29,6 +29,14 @@ class Listed:
     """Listings by the artifact's index; an artifact whose source has a problem has none."""
 
     listings: Mapping[int, Listing] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPackages:
+    """Package files by the dependency's index; a dependency whose files have a problem has none."""
+
+    files: Mapping[int, tuple[SourceFile, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
 
@@ -52,6 +60,24 @@ def list_sources(artifacts: Sequence[Artifact], folder: Path) -> Listed:
         else:
             listings[index] = listing
     return Listed(listings, tuple(problems))
+
+
+def list_packages(dependencies: Sequence[Dependency], folder: Path) -> ListedPackages:
+    """The package files of every dependency, relative to `folder` (the plan's). Blocks."""
+    files: dict[int, tuple[SourceFile, ...]] = {}
+    problems: list[Problem] = []
+    for index, dependency in enumerate(dependencies):
+        found: dict[str, SourceFile] = {}
+        wrong = False
+        for position, pattern in enumerate(dependency.files):
+            listing, mistakes = _listing(pattern, folder)
+            wrong = wrong or bool(mistakes)
+            where = f"dependencies[{index}].files[{position}]"
+            problems.extend(Problem(each, where) for each in _at_most(mistakes, REPORTED))
+            found.update((each.source.path, each.source) for each in listing.files)
+        if found and not wrong:
+            files[index] = tuple(found.values())
+    return ListedPackages(files, tuple(problems))
 
 
 def _at_most(mistakes: Sequence[str], limit: int) -> Iterator[str]:

@@ -86,8 +86,9 @@ def _changes(file: FilePreview) -> Iterator[str]:
 def _dependency(dependency: DependencyPreview) -> str:
     label = dependency.label if dependency.required else f"{dependency.label} (optional)"
     found = f", found {visible(dependency.found)}" if dependency.found else ""
+    offered = f" {visible(dependency.offered)}" if dependency.offered else ""
     wanted = f", wanted {dependency.wanted}" if dependency.wanted else ""
-    return f"  {dependency.change:<11} {label}{found}{wanted}{_after(dependency.note)}"
+    return f"  {dependency.change:<11} {label}{offered}{found}{wanted}{_after(dependency.note)}"
 
 
 def _after(note: str) -> str:

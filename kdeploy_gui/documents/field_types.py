@@ -265,4 +265,7 @@ DiskLimits = Annotated[dict[str, Size], AfterValidator(disk_limits)]
 Range = Annotated[str, AfterValidator(version_range)]
 Machine = Annotated[str, AfterValidator(machine)]
 Package = Annotated[str, AfterValidator(matching(r"[A-Za-z0-9][A-Za-z0-9+._:@-]{0,127}", "a package name"))]
+PythonPackage = Annotated[
+    str, AfterValidator(matching(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", "a name as pip knows it"))
+]
 Tool = Annotated[str, AfterValidator(matching(r"[A-Za-z0-9_][A-Za-z0-9+._-]{0,127}", "a command without its folder"))]

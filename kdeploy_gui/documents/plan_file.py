@@ -10,6 +10,7 @@ from kdeploy_gui.documents.plan_tables import ArtifactTable, DependencyTable, In
 from kdeploy_gui.documents.positions import Outline, field_path
 from kdeploy_gui.documents.tables import check
 from kdeploy_gui.documents.toml_source import Document, load
+from kdeploy_gui.model.packages import MANAGERS
 from kdeploy_gui.model.plan import (
     Artifact,
     ArtifactType,
@@ -25,7 +26,8 @@ from kdeploy_gui.model.stored import PREFIX
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ports import Instruments
 
-PACKAGE_MANAGERS = ("apk", "apt", "dnf", "opkg", "pacman", "yum", "zypper")
+KINDS: Mapping[str, str] = {"name": "a package", "tool": "a command", "pip": "a Python package"}
+"""Keys of a dependency that say what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +127,36 @@ def _mode_problems(artifact: ArtifactTable, field_name: str) -> Iterator[Problem
 
 
 def _dependency_problems(dependencies: list[DependencyTable]) -> Iterator[Problem]:
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str, str], int] = {}
     for index, each in enumerate(dependencies):
         where = f"dependencies[{index}]"
-        written = each.model_fields_set
-        if not {"name", "tool"} & written:
-            yield Problem("name (a package) or tool (a command) is missing", where)
-        elif {"name", "tool"} <= written:
-            yield Problem("name (a package) and tool (a command) exclude each other; write two entries", where)
-        elif (each.name, each.tool) in seen:
-            first = seen[each.name, each.tool]
-            yield Problem(f"'{each.tool or each.name}' is listed already in dependencies[{first}]", where)
-        seen.setdefault((each.name, each.tool), index)
-        for manager in each.names:
-            if manager not in PACKAGE_MANAGERS:
-                known = ", ".join(PACKAGE_MANAGERS)
-                near = did_you_mean(manager, PACKAGE_MANAGERS)
-                yield Problem(
-                    f"unknown package manager '{visible(manager)}', known are {known}{near}", f"{where}.names"
-                )
+        written = [key for key in KINDS if key in each.model_fields_set]
+        identity = (each.name, each.tool, each.pip)
+        if not written:
+            yield Problem("name (a package), tool (a command) or pip (a Python package) is missing", where)
+        elif len(written) > 1:
+            words = " and ".join(f"{key} ({KINDS[key]})" for key in written)
+            yield Problem(f"{words} exclude each other; write {len(written)} entries", where)
+        elif identity in seen:
+            label = visible(each.tool or each.name or each.pip)
+            yield Problem(f"'{label}' is listed already in dependencies[{seen[identity]}]", where)
+        seen.setdefault(identity, index)
+        yield from _misplaced(each, written, where)
+
+
+def _misplaced(table: DependencyTable, written: list[str], where: str) -> Iterator[Problem]:
+    """Keys that say nothing about a dependency of this kind, and package managers that nobody knows."""
+    if table.files and written == ["tool"]:
+        yield Problem(
+            "files can be installed for a package (name) or a Python package (pip), not for a command", f"{where}.files"
+        )
+    if table.names and written == ["pip"]:
+        yield Problem("names is for packages of the system; pip has one name for each of its own", f"{where}.names")
+    for manager in table.names:
+        if manager not in MANAGERS:
+            near = did_you_mean(manager, tuple(MANAGERS))
+            known = ", ".join(MANAGERS)
+            yield Problem(f"unknown package manager '{visible(manager)}', known are {known}{near}", f"{where}.names")
 
 
 def _pattern_problems(patterns: list[str]) -> Iterator[Problem]:
@@ -206,7 +219,15 @@ def _artifact(table: ArtifactTable) -> Artifact:
 
 def _dependency(table: DependencyTable) -> Dependency:
     names: Mapping[str, str] = dict(table.names)
-    return Dependency(name=table.name, tool=table.tool, version=table.version, names=names, required=table.required)
+    return Dependency(
+        name=table.name,
+        tool=table.tool,
+        pip=table.pip,
+        version=table.version,
+        names=names,
+        files=tuple(table.files),
+        required=table.required,
+    )
 
 
 def _validation(table: PlanTable) -> Validation:

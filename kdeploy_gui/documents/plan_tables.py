@@ -14,6 +14,7 @@ from kdeploy_gui.documents.field_types import (
     Owner,
     Package,
     PlanName,
+    PythonPackage,
     Range,
     Seconds,
     Size,
@@ -73,8 +74,10 @@ class DependencyTable(Table):
 
     name: Package = ""
     tool: Tool = ""
+    pip: PythonPackage = ""
     version: Range = ""
     names: dict[str, Package] = Field(default_factory=dict)
+    files: list[Text] = Field(default_factory=list)
     required: bool = True
 
 

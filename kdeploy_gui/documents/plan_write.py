@@ -153,7 +153,7 @@ _same_artifact = (
     lambda each: each.source,
     lambda each: each.target,
 )
-_same_dependency = (lambda each: (each.name, each.tool),)
+_same_dependency = (lambda each: (each.name, each.tool, each.pip),)
 
 
 def _plan(draft: PlanDraft) -> Raw:
@@ -206,8 +206,10 @@ def _dependency(dependency: Dependency) -> Raw:
     return {
         "name": dependency.name or None,
         "tool": dependency.tool or None,
+        "pip": dependency.pip or None,
         "version": dependency.version or None,
         "names": dict(dependency.names),
+        "files": list(dependency.files) or None,
         "required": dependency.required,
     }
 

@@ -153,6 +153,7 @@ class Context:
 
     Once `placing`, files on the machine may be those of this run.
     `facts` are those of the newest contact. Once `rebooted`, what earlier stages did on the machine may be gone.
+    `locked_since` is when another package manager was first seen at work, by the clock that never jumps.
     """
 
     run: int
@@ -168,6 +169,7 @@ class Context:
     rebooted: bool = False
     ready: bool = False
     placing: bool = False
+    locked_since: float | None = None
     instruments: dict[str, str] = field(default_factory=dict)
     _target: Target | None = None
 

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from kdeploy_gui.engine.context import Context
-from kdeploy_gui.engine.retry import wait_before
+from kdeploy_gui.engine.retry import is_patient, wait_before
 from kdeploy_gui.engine.stages import STAGES, deploy
 from kdeploy_gui.engine.verdict import Verdict
 from kdeploy_gui.errors import (
@@ -103,6 +103,7 @@ class Pipeline:
         self._stage: Stage | None = None
         self._attempt = 0
         self._repeating = False
+        self._patient = 0
 
     def emit(self, body: Body) -> None:
         """Publish under the current stage and attempt; what stays as it was is not told twice."""
@@ -159,7 +160,7 @@ class Pipeline:
     async def _run_stage(self, stage: Stage, work: Callable[[Context], Awaitable[None]]) -> None:
         clock = self._context.ports.clock
         started = clock.monotonic()
-        self._stage, self._attempt = stage, 0
+        self._stage, self._attempt, self._patient = stage, 0, 0
         outcome = StageOutcome.FAILED
         try:
             while (wait := await self._attempt_stage(work)) is not None:
@@ -223,7 +224,9 @@ class Pipeline:
         context = self._context
         failure = failure_of(error, context.ports.remedies, context.environment.name, self._stage.value)
         draw = random.uniform(-1, 1)  # noqa: S311 - jitter, not a secret
-        wait = wait_before(error, self._attempt, context.plan.policy, draw)
+        self._patient += is_patient(error)
+        attempt = self._patient if is_patient(error) else self._attempt - self._patient
+        wait = wait_before(error, attempt, context.plan.policy, draw)
         if isinstance(error, NetworkError):
             await context.disconnect()
         if wait is None:

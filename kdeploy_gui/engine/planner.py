@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
 
 from kdeploy_gui.model.environment import Environment, Lab
+from kdeploy_gui.model.packages import SUFFIXES, WHEEL
 from kdeploy_gui.model.plan import (
     Artifact,
     ArtifactType,
@@ -18,9 +20,11 @@ from kdeploy_gui.model.plan import (
     Plan,
     PlanDraft,
     PlannedFile,
+    SourceFile,
     Want,
 )
 from kdeploy_gui.model.problem import Problem, did_you_mean
+from kdeploy_gui.model.visible import visible
 
 PATH_LIMIT = 4095
 """Bytes of a path on the target, without the closing NUL."""
@@ -30,6 +34,9 @@ EXCLUSIVE = (("kasan", "kcsan"),)
 """Instruments that no single kernel can have (kernel: lib/Kconfig.kcsan, `depends on !KASAN`)."""
 
 Graph = dict[int, set[int]]
+Packages = Mapping[int, tuple[SourceFile, ...]]
+"""Package files by the index of their dependency."""
+_NONE: Packages = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class Planned:
     problems: tuple[Problem, ...] = ()
 
 
-def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing]) -> Planned:
+def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing], packages: Packages = _NONE) -> Planned:
     """Choose environments, give every file its target and order the files.
 
     `listings` holds the local files by artifact index. Artifacts without one, or without a target, are known to be
@@ -60,6 +67,7 @@ def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing]) -> Planned
     edges, missing = _edges(draft.artifacts, listings)
     problems.extend(missing)
     problems.extend(_cycles(edges, draft.artifacts))
+    problems.extend(_package_problems(draft, packages))
     problems.extend(_conflicts(draft.instrumentation))
     if not _asks_for_something(draft):
         problems.append(Problem("the plan is empty: it has no artifacts, dependencies, instrumentation or validation"))
@@ -67,13 +75,17 @@ def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing]) -> Planned
         return Planned(None, tuple(problems))
     order = _order(edges, len(draft.artifacts))
     files = (each for index in order for each in _own_order(draft.artifacts[index], placed.get(index, ())))
-    return Planned(_plan(draft, lab, tuple(files)))
+    return Planned(_plan(draft, lab, tuple(files), packages))
 
 
-def plan_files(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...]) -> Planned:
+def plan_files(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...], packages: Packages = _NONE) -> Planned:
     """The plan of a draft with these files, in this order, in the place of its artifacts."""
-    problems = (*_environment_problems(draft.environments, lab), *_conflicts(draft.instrumentation))
-    return Planned(None, problems) if problems else Planned(_plan(draft, lab, files))
+    problems = (
+        *_environment_problems(draft.environments, lab),
+        *_package_problems(draft, packages),
+        *_conflicts(draft.instrumentation),
+    )
+    return Planned(None, problems) if problems else Planned(_plan(draft, lab, files, packages))
 
 
 def dependencies(artifacts: Sequence[Artifact], listings: Mapping[int, Listing]) -> Graph:
@@ -81,16 +93,29 @@ def dependencies(artifacts: Sequence[Artifact], listings: Mapping[int, Listing])
     return _edges(artifacts, listings)[0]
 
 
-def _plan(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...]) -> Plan:
+def _plan(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...], packages: Packages) -> Plan:
     return Plan(
         name=draft.name,
         environments=lab.select(draft.environments),
         files=files,
         dependencies=draft.dependencies,
+        package_files={draft.dependencies[index]: files for index, files in packages.items()},
         instrumentation=draft.instrumentation,
         validation=draft.validation,
         policy=draft.policy,
     )
+
+
+def _package_problems(draft: PlanDraft, packages: Packages) -> Iterator[Problem]:
+    """Files that no package manager installs."""
+    for index, files in packages.items():
+        endings = (WHEEL,) if draft.dependencies[index].pip else SUFFIXES
+        strangers = [each.relative for each in files if not each.path.endswith(endings)]
+        if strangers:
+            more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
+            kind = "wheel" if draft.dependencies[index].pip else "package file"
+            message = f"'{visible(strangers[0])}'{more} is no {kind}: those end with {', '.join(endings)}"
+            yield Problem(message, f"dependencies[{index}].files")
 
 
 def _asks_for_something(draft: PlanDraft) -> bool:

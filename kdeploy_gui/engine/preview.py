@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from kdeploy_gui.engine import shortfall
 from kdeploy_gui.engine.checks import readiness_checks
 from kdeploy_gui.engine.context import Ports, facts_query, planned_placement
 from kdeploy_gui.engine.gate import about_files, refusals, refused_by
 from kdeploy_gui.engine.pipeline import failure_of
+from kdeploy_gui.engine.preview_packages import Outlook
 from kdeploy_gui.engine.preview_texts import Sources, Wanted, compare
 from kdeploy_gui.engine.stages import dependencies, deploy, instrument
 from kdeploy_gui.errors import ArtifactError, KdeployError, LocalError, NetworkError, ReadinessError, TargetError
@@ -18,6 +20,7 @@ from kdeploy_gui.model.event import InstrumentState
 from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.files import FileKind, FileState, Placement, same_owner
+from kdeploy_gui.model.packages import Offers
 from kdeploy_gui.model.plan import Plan, Want
 from kdeploy_gui.model.preview import (
     DependencyChange,
@@ -210,31 +213,12 @@ class _Look:
         wanted = self._plan.dependencies
         if not wanted:
             return ()
-        found = await dependencies.look(target, facts, wanted)
-        lacking = [each for each in wanted if not found[each].satisfies(each)]
-        packages = [dependencies.package_name(facts, each) for each in lacking if each.name]
-        refusal = dependencies.cannot_install(facts, packages) if packages else None
-        reason = refusal.message if refusal is not None else ""
-        missing = [each for each in lacking if each.tool or refusal is not None]
-        required = [each for each in missing if each.required]
-        if required:
-            about_packages = refusal if any(each.name for each in required) else None
-            self._refuse(dependencies.missing_error(required, found, about_packages))
-        return tuple(
-            DependencyPreview(
-                label=each.label,
-                change=DependencyChange.PRESENT
-                if each not in lacking
-                else DependencyChange.MISSING
-                if each in missing
-                else DependencyChange.INSTALL,
-                found=found[each].version,
-                wanted=each.version,
-                required=each.required,
-                note=reason if each.name and each in missing else "",
-            )
-            for each in wanted
-        )
+        found = await dependencies.look(target, facts, wanted, Offers.QUIET)
+        outlook = Outlook(facts, found, self._plan.package_files)
+        missing = [each for each in wanted if each.required and outlook.change(each) is DependencyChange.MISSING]
+        if missing:
+            self._refuse(shortfall.missing_error(missing, found, outlook.refusals))
+        return tuple(outlook.preview(each) for each in wanted)
 
     async def _instruments(self, target: Target, installs: bool) -> tuple[InstrumentPreview, ...]:
         """What detection tells now. While packages are to be installed, which may bring tools, nothing is refused."""

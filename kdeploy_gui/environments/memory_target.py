@@ -15,6 +15,7 @@ from posixpath import basename, dirname
 from typing import TypeVar
 
 from kdeploy_gui import defaults
+from kdeploy_gui.environments.memory_depot import MemoryDepot
 from kdeploy_gui.environments.tar_stream import rest
 from kdeploy_gui.errors import Category, ContentChanged, KdeployError, NetworkError, NothingKept, TargetError
 from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep
@@ -24,6 +25,7 @@ from kdeploy_gui.model.facts import Disk, Facts, FactsQuery, Folder, Presence
 from kdeploy_gui.model.files import Batch, FileKind, FileState, ManifestEntry, Placement, Restored, Staged
 from kdeploy_gui.model.health import Health
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey, randomart
+from kdeploy_gui.model.packages import Found, Installed, Offers, Order, Wanted
 from kdeploy_gui.model.versioned import holder, leads_to, version_name
 from kdeploy_gui.ports import NOTHING, Content, Target
 
@@ -54,10 +56,11 @@ class Kept:
 class MemoryMachine:
     """One machine's state.
 
-    `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `restore`, `execute`), the errors that its next
-    calls raise, None for a call that works; `replies` answers commands by their title; `kept` are the versions that
-    runs replaced. `links` lead to versions of sets, whose files stand in `files` under their real paths; `begun` holds
-    what came of large files before a transfer was cut short, by path and SHA-256 of the whole file.
+    `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `restore`, `dependencies`, `install`, `execute`),
+    the errors that its next calls raise, None for a call that works; `replies` answers commands by their title; `kept`
+    are the versions that runs replaced. `links` lead to versions of sets, whose files stand in `files` under their real
+    paths; `begun` holds what came of large files before a transfer was cut short, by path and SHA-256 of all of it.
+    `depot` is what it has of packages.
     """
 
     facts: Facts = field(
@@ -76,6 +79,7 @@ class MemoryMachine:
     )
     files: dict[str, StoredFile] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
+    depot: MemoryDepot = field(default_factory=MemoryDepot)
     programs: dict[str, Presence] = field(default_factory=dict)
     free_bytes: int = 1 << 30
     failures: dict[str, list[KdeployError | None]] = field(default_factory=lambda: defaultdict(list))
@@ -249,6 +253,26 @@ class MemoryTarget:
         facts = self._machine.facts
         user, _, group = entry.owner.partition(":")
         return f"{user or facts.user}:{group or facts.group}"
+
+    async def dependencies(
+        self, manager: str, wanted: Sequence[Wanted], offers: Offers = Offers.NO
+    ) -> Mapping[Wanted, Found]:
+        """See `Target.dependencies`."""
+        await self._machine.enter("dependencies")
+        depot, tools = self._machine.depot, self._machine.tools
+        return {each: depot.look(each, tools, offers) for each in wanted}
+
+    async def install(
+        self, order: Order, output: Callable[[bytes], None], progress: Callable[[int], None]
+    ) -> Installed:
+        """See `Target.install`. A file's name is that of its package and the version, with an underscore between."""
+        sent = 0
+        for each in order.files:
+            self._stage(each, 0)
+            sent += each.entry.size
+            progress(sent)
+        await self._machine.enter("install")
+        return self._machine.depot.install(order, output)
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
         """See `Target.execute`: the reply kept for the command's title, else success without a word."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from posixpath import dirname
-from typing import Protocol
 
 from kdeploy_gui import resources
 from kdeploy_gui.environments import tar_stream
 from kdeploy_gui.environments.control_lists import Staging
+from kdeploy_gui.environments.shell import Meter, Shell, once, stream
 from kdeploy_gui.environments.shell_answers import facts_bound, in_bounds, survey_bound
 from kdeploy_gui.environments.shell_facts import asked, parse_facts
+from kdeploy_gui.environments.shell_packages import ShellPackages
 from kdeploy_gui.environments.shell_reasons import MEASURED, OTHER_BYTES, changed_on_the_way, measured
 from kdeploy_gui.environments.shell_refusals import STUCK, UNKNOWN, evidence_of, not_restored, refuse_locked, refused
 from kdeploy_gui.environments.shell_survey import Begun, parse_begun, parse_survey
@@ -24,32 +24,11 @@ from kdeploy_gui.errors import Evidence, KdeployError, TargetError
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileKind, FileState, Placement, Restored
+from kdeploy_gui.model.packages import Found, Installed, Offers, Order, Wanted
 from kdeploy_gui.ports import NOTHING, Content
 
 NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln", "df", "date", "id", "uname", "sync")
 """Commands without which nothing can be deployed; busybox has all of them."""
-READ_AHEAD = 4
-"""Blocks that are read at a time, off the event loop."""
-
-
-class Shell(Protocol):
-    """Something that runs POSIX shell scripts on a machine."""
-
-    async def run(
-        self,
-        script: str,
-        arguments: Sequence[str] = (),
-        source: AsyncIterator[bytes] | None = None,
-        output: Callable[[bytes], None] | None = None,
-        gentle: bool = False,
-    ) -> Completed:
-        """Run a script with arguments, `source` on its stdin. Raises KdeployError only.
-
-        When the caller is cancelled the script is ended: with TERM and, unless it is to be treated `gentle`, with KILL.
-        """
-
-    async def close(self) -> None:
-        """Let go of it; never raises."""
 
 
 class ShellTarget:
@@ -63,6 +42,7 @@ class ShellTarget:
         self._shell = shell
         self._content = content
         self._owner = owner
+        self._packages = ShellPackages(shell, content, owner)
         self._seen: dict[str, FileState] = {}
         self._begun: Mapping[str, Begun] = {}
 
@@ -71,7 +51,7 @@ class ShellTarget:
         tools = tuple(dict.fromkeys((*NEEDED, *query.tools)))
         before = time.time()
         arguments = (str(len(tools)), *tools, *query.paths)
-        source = _once(asked(query).encode("utf-8", "surrogateescape"))
+        source = once(asked(query).encode("utf-8", "surrogateescape"))
         done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
         facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query))
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
@@ -93,7 +73,7 @@ class ShellTarget:
         wanted = "".join(f"{sha256}\t{path}\n" for path, sha256 in resume.items()) + "\n" if sweep else ""
         listing = wanted + "".join(f"{stamp}\t{path}\n" for path, stamp in stamps.items())
         mode = "sweep" if sweep else "look"
-        done = await self._shell.run(_script("survey"), (mode, self._owner), _once(listing.encode()))
+        done = await self._shell.run(_script("survey"), (mode, self._owner), once(listing.encode()))
         refuse_locked(done)
         if done.status == STUCK:
             raise TargetError(
@@ -139,14 +119,14 @@ class ShellTarget:
         unique = secrets.token_hex(16)
         token = f".kdeploy-{batch.run}-{unique}.part"
         resumed = {path: self._begun[path] for path in batch.resume if path in self._begun}
-        meter = _Meter(progress, batch.size, sum(each.size for each in resumed.values()))
+        meter = Meter(progress, batch.size, sum(each.size for each in resumed.values()))
         for each in batch.sent:
             if each.entry.path in resumed:
                 await self._go_on(each, resumed[each.entry.path], meter)
         staging = Staging(batch, token, unique[:8], {path: each.place for path, each in resumed.items()})
         before = next((each.token for each in self._begun.values()), "")
         head = "".join(f"{line}\n" for line in (str(len(staging.folders)), *staging.folders)).encode()
-        source = _stream(head, tar_stream.blocks(staging, self._content), meter)
+        source = stream(head, tar_stream.blocks(staging, self._content), meter)
         arguments = (token, self._owner, str(batch.keep), before)
         done = await self._shell.run(_script("place"), arguments, source, gentle=True)
         self._begun = {}
@@ -164,11 +144,11 @@ class ShellTarget:
             return measured(error, batch, await self.facts(FactsQuery(folders=(error.path,))))
         return error
 
-    async def _go_on(self, placement: Placement, begun: Begun, meter: _Meter) -> None:
+    async def _go_on(self, placement: Placement, begun: Begun, meter: Meter) -> None:
         """Bring the rest of a file to where its first bytes wait."""
         if begun.size == placement.entry.size:
             return
-        source = _stream(b"", tar_stream.rest(placement, self._content, begun.size), meter)
+        source = stream(b"", tar_stream.rest(placement, self._content, begun.size), meter)
         arguments = (begun.token, self._owner, begun.place, str(begun.size), str(placement.entry.size))
         done = await self._shell.run(_script("resume"), arguments, source)
         refuse_locked(done)
@@ -187,6 +167,18 @@ class ShellTarget:
             restored=tuple(dict.fromkeys(path for word, _, path in said if word == "restored")),
             removed=tuple(path for word, _, path in said if word == "removed"),
         )
+
+    async def dependencies(
+        self, manager: str, wanted: Sequence[Wanted], offers: Offers = Offers.NO
+    ) -> Mapping[Wanted, Found]:
+        """See `Target.dependencies`."""
+        return await self._packages.look(manager, wanted, offers)
+
+    async def install(
+        self, order: Order, output: Callable[[bytes], None], progress: Callable[[int], None]
+    ) -> Installed:
+        """See `Target.install`."""
+        return await self._packages.install(order, output, progress)
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
         """See `Target.execute`."""
@@ -209,31 +201,6 @@ class ShellTarget:
         await self._shell.close()
 
 
-class _Meter:
-    """Bytes of a batch that are on the target, told as they come; headers count a little, too, and never beyond it."""
-
-    def __init__(self, tell: Callable[[int], None], total: int, done: int) -> None:
-        self._tell = tell
-        self._total = total
-        self._done = done
-
-    def add(self, count: int) -> None:
-        self._done = min(self._done + count, self._total)
-        self._tell(self._done)
-
-
-async def _stream(head: bytes, blocks: Iterator[bytes], meter: _Meter) -> AsyncIterator[bytes]:
-    yield head
-    while group := await asyncio.to_thread(list, islice(blocks, READ_AHEAD)):
-        for block in group:
-            yield block
-            meter.add(len(block))
-
-
 def _script(name: str) -> str:
     """A script that works on sets of files, with the functions it stands on."""
     return resources.text("remote/transaction.sh") + resources.text(f"remote/{name}.sh")
-
-
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data

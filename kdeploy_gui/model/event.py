@@ -84,13 +84,14 @@ class FileDone:
 
 @dataclass(frozen=True, slots=True)
 class DependencyDone:
-    """A dependency was looked at; `action`: present, installed, missing."""
+    """A dependency was looked at; `action`: present, installed, missing. `note` says why it is missing."""
 
     dependency: str
     action: str
     found: str = ""
     wanted: str = ""
     required: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,21 +85,24 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """A package (`name`) or a command that must exist and run (`tool`); exactly one of them is set.
+    """A package (`name`), one of the system's Python (`pip`) or a command that must exist and run (`tool`): one is set.
 
-    `names` gives the package's name per package manager where it differs.
+    `names` gives the package's name per package manager where it differs. `files` are package files on this workstation
+    (file or glob, relative to the plan's folder) that it is installed from where they are for the machine.
     """
 
     name: str = ""
     tool: str = ""
+    pip: str = ""
     version: str = ""
     names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    files: tuple[str, ...] = ()
     required: bool = True
 
     @property
     def label(self) -> str:
         """The name people use for it."""
-        return self.tool or self.name
+        return f"{self.pip} (pip)" if self.pip else self.tool or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,8 @@ class PlannedFile:
 class Plan:
     """A checked plan: environments chosen, files listed in dependency order. Submitting it starts a run.
 
+    `package_files` are the files that dependencies may be installed from.
+
     With `takes_back` it deploys nothing: it takes back what the run of that number placed.
     """
 
@@ -206,6 +211,7 @@ class Plan:
     environments: tuple[Environment, ...]
     files: tuple[PlannedFile, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
+    package_files: Mapping[Dependency, tuple[SourceFile, ...]] = field(default_factory=dict)
     instrumentation: Instrumentation = field(default_factory=Instrumentation)
     validation: Validation = field(default_factory=Validation)
     policy: Policy = field(default_factory=Policy)

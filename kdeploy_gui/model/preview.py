@@ -86,11 +86,16 @@ class FilePreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyPreview:
-    """One dependency: `found` and `wanted` are versions, `note` says more where it is missing."""
+    """One dependency: `found`, `offered` and `wanted` are versions.
+
+    `offered` is the one that would be installed, empty where that cannot be told without writing on the machine. `note`
+    says why it is missing, or where it comes from.
+    """
 
     label: str
     change: DependencyChange
     found: str = ""
+    offered: str = ""
     wanted: str = ""
     required: bool = True
     note: str = ""

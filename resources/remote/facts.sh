@@ -85,11 +85,15 @@ if [ -r /proc/meminfo ]; then
     done < /proc/meminfo
 fi
 
-for manager in apt-get dnf yum apk opkg zypper pacman; do
-    if command -v "$manager" > /dev/null 2>&1; then
-        say package_manager "$manager"
-        break
-    fi
+# The last two only where they have a database: busybox has commands of these names.
+for manager in apt-get dnf yum apk opkg zypper pacman dpkg rpm; do
+    command -v "$manager" > /dev/null 2>&1 || continue
+    case $manager in
+        dpkg) [ -s /var/lib/dpkg/status ] || continue ;;
+        rpm) [ -d /var/lib/rpm ] || [ -d /usr/lib/sysimage/rpm ] || continue ;;
+    esac
+    say package_manager "$manager"
+    break
 done
 
 commands=$1

@@ -17,17 +17,18 @@ from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileState, Restored
 from kdeploy_gui.model.history import FailureRecord, RunCount, RunQuery, RunRecord, StageTime
 from kdeploy_gui.model.host_key import HostKey
+from kdeploy_gui.model.packages import Found, Installed, Offers, Order, Wanted
 from kdeploy_gui.model.plan import Dependency, Instrumentation, Plan, PlanSource, SourceFile, Want
 from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ports import NOTHING, Connector, Content, EventLog, Target
 from tests.rehearsal import MemoryContent, memory_file, memory_plan
 
 Hook = Callable[[str, str], Awaitable[None]]
-"""Gets the environment and the call: connect, facts, survey, sweep, place, close, or a command's title."""
+"""Gets the environment and the call, which is a verb (connect, facts, sweep, place, close ...) or a command's title."""
 
 CALLS: Mapping[Stage, str] = {
     Stage.CONNECTING: "connect",
-    Stage.DEPENDENCIES: "dependency check",
+    Stage.DEPENDENCIES: "dependencies",
     Stage.DEPLOYING: "place",
     Stage.INSTRUMENTATION: "instrument detection",
     Stage.VALIDATING: "survey",
@@ -61,6 +62,18 @@ class HookedTarget:
     async def restore(self, run: int) -> Restored:
         await self._hook(self._name, "restore")
         return await self._inner.restore(run)
+
+    async def dependencies(
+        self, manager: str, wanted: Sequence[Wanted], offers: Offers = Offers.NO
+    ) -> Mapping[Wanted, Found]:
+        await self._hook(self._name, "dependencies")
+        return await self._inner.dependencies(manager, wanted, offers)
+
+    async def install(
+        self, order: Order, output: Callable[[bytes], None], progress: Callable[[int], None]
+    ) -> Installed:
+        await self._hook(self._name, "install")
+        return await self._inner.install(order, output, progress)
 
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
         await self._hook(self._name, command.title)
@@ -148,7 +161,7 @@ class Standstill:
 
 def machine() -> MemoryMachine:
     """A memory machine that satisfies `whole_plan`."""
-    return MemoryMachine(replies={"dependency check": Completed(0, b"t:sh\tpresent\t/bin/sh\n")})
+    return MemoryMachine(tools={"sh": "/bin/sh"})
 
 
 def whole_plan(names: Sequence[str], content: MemoryContent) -> Plan:

@@ -11,21 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from kdeploy_gui.engine.stages.dependencies import Found
+from kdeploy_gui import defaults
+from kdeploy_gui.engine.shortfall import satisfies
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.errors import Category
 from kdeploy_gui.model.check import CheckStep
-from kdeploy_gui.model.command import Completed
 from kdeploy_gui.model.environment import Environment
-from kdeploy_gui.model.event import DependencyDone, Event
+from kdeploy_gui.model.event import DependencyDone, Event, RetryScheduled
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.host_key import HostKey
+from kdeploy_gui.model.packages import Found, Presence
 from kdeploy_gui.model.plan import Dependency, Policy
 from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome
 from kdeploy_gui.ports import Target
 from tests.contract.local_shell import LocalShell
-from tests.engine.steps import machine, of
+from tests.engine.steps import of
 from tests.rehearsal import MemoryContent, memory_plan, rehearsal
 
 
@@ -119,7 +120,9 @@ async def test_missing_packages_are_installed_in_one_call_and_looked_at_again(bo
     state, events, _ = await run_with(board, wanted)
     assert state.outcome is Outcome.SUCCEEDED
     assert actions(events) == {"one": "installed", "two": "installed"}
-    assert board.calls == ["noninteractive apt-get install -y --no-install-recommends -- one two-deb"]
+    (call,) = board.calls
+    assert call.startswith("noninteractive apt-get -y ")
+    assert call.endswith(" --no-install-recommends install -- one two-deb")
 
 
 async def test_a_package_in_too_old_a_version_is_brought_up_to_date(board: Board) -> None:
@@ -139,23 +142,21 @@ async def test_output_of_the_installation_is_kept(board: Board) -> None:
 
 async def test_lists_of_packages_are_fetched_once_when_a_name_is_unknown(board: Board) -> None:
     board.apt(
-        'case "$*" in update) touch "$HOME/updated"; exit 0 ;; esac\n'
+        'case "$*" in *update) touch "$HOME/updated"; exit 0 ;; esac\n'
         '[ -f "$HOME/updated" ] || { echo "E: Unable to locate package one" >&2; exit 100; }\n'
         'echo 2.0 > "$HOME/../dpkg/one"'
     )
     state, _, _ = await run_with(board, [Dependency(name="one")])
     assert state.outcome is Outcome.SUCCEEDED
-    assert [call.split()[2] if call.startswith("non") else call for call in board.calls] == [
-        "install",
-        " apt-get update",
-        "install",
-    ]
+    assert [call.partition(" -- ")[0].split()[-1] for call in board.calls] == ["install", "update", "install"]
 
 
 @pytest.mark.parametrize(
     ("said", "code"),
     [
-        ("E: Unable to locate package one", "E-PKG-FAILED"),
+        ("E: Unable to locate package one", "E-PKG-MISSING"),
+        ("E: Failed to fetch http://deb.invalid/x.deb  404  Not Found", "E-PKG-OFFLINE"),
+        ("W: Failed to fetch http://deb.invalid/x  Temporary failure resolving 'deb.invalid'", "E-PKG-OFFLINE"),
         ("E: dpkg was interrupted, you must manually run 'dpkg --configure -a'", "E-PKG-HALF"),
         ("E: You don't have enough free space in /var/cache/apt/archives/.", "E-PKG-FAILED"),
         ("", "E-PKG-FAILED"),
@@ -168,7 +169,7 @@ async def test_what_apt_refuses_is_told_in_its_words_and_not_tried_again(board: 
     assert error.code == code
     assert "one is missing" in error.message
     assert error.evidence.exit_status == 100
-    assert error.evidence.stderr == said
+    assert set(error.evidence.stderr.splitlines()) == set(said.splitlines())
     assert not of(events, "retry_scheduled")
     assert actions(events) == {"one": "missing"}
 
@@ -176,19 +177,24 @@ async def test_what_apt_refuses_is_told_in_its_words_and_not_tried_again(board: 
 async def test_a_locked_package_manager_is_waited_for(board: Board) -> None:
     board.apt(
         'if [ ! -f "$HOME/second" ]; then touch "$HOME/second"\n'
-        'echo "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7" >&2; exit 100; fi\n'
+        'echo "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7777777" >&2; exit 100; fi\n'
         'echo 2.0 > "$HOME/../dpkg/one"'
     )
     state, events, _ = await run_with(board, [Dependency(name="one")])
     assert state.outcome is Outcome.SUCCEEDED
-    assert len(of(events, "retry_scheduled")) == 1
+    (again,) = of(events, "retry_scheduled")
+    assert isinstance(again.body, RetryScheduled)
+    assert again.body.in_s == defaults.PACKAGE_LOCK_STEP
+    assert "process 7777777 is installing packages" in again.body.because.message
 
 
 async def test_a_package_manager_that_stays_locked_is_given_up(board: Board) -> None:
     board.apt('echo "E: Could not get lock /var/lib/dpkg/lock-frontend" >&2; exit 100')
-    state, _, _ = await run_with(board, [Dependency(name="one")], Policy(retries=2))
+    state, events, _ = await run_with(board, [Dependency(name="one")], Policy(retries=2))
     assert failure(state).code == "E-PKG-LOCK"
-    assert len(board.calls) == 3
+    waits = [each.body.in_s for each in of(events, "retry_scheduled") if isinstance(each.body, RetryScheduled)]
+    assert sum(waits) == defaults.PACKAGE_LOCK_PATIENCE
+    assert len(board.calls) == len(waits) + 1
 
 
 async def test_packages_need_root(tmp_path: Path) -> None:
@@ -274,16 +280,7 @@ async def test_an_installation_drops_the_mark_of_an_earlier_run(board: Board) ->
     ],
 )
 def test_versions_are_read_out_of_what_programs_say(version: str, wanted: str, satisfied: bool) -> None:
-    assert Found("present", version).satisfies(Dependency(tool="x", version=wanted)) is satisfied
-
-
-@pytest.mark.parametrize("junk", [b"", b"\xff\x00\x1b[2J", b"t:sh\n", b"t:sh\tpresent\n", b"t:sh\tnonsense\tx\n"])
-async def test_answers_that_make_no_sense_count_as_missing(tmp_path: Path, junk: bytes) -> None:
-    computer = machine()
-    computer.replies["dependency check"] = Completed(0, junk)
-    async with rehearsal(tmp_path, {"a": computer}, MemoryContent()) as run:
-        state, _ = await run.run(replace(memory_plan(["a"]), dependencies=(Dependency(tool="sh"),)))
-    assert failure(state).code == "E-TOOL-MISSING"
+    assert satisfies(Dependency(tool="x", version=wanted), Found(Presence.PRESENT, version)) is satisfied
 
 
 async def test_this_machines_own_packages_are_found(tmp_path: Path) -> None:

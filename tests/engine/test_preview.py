@@ -205,8 +205,9 @@ def test_packages_that_can_be_installed_are_told_so(tmp_path: Path) -> None:
     content = MemoryContent()
     machine = MemoryMachine()
     machine.facts = replace(machine.facts, package_manager="apt-get")
+    machine.depot.installed["curl"] = "7.88"
+    machine.tools["awk"] = "/bin/awk"
     machine.replies = {
-        "dependency check": Completed(0, b"p:iperf3\tmissing\t\np:curl\tpresent\t7.88\nt:awk\tpresent\t/bin/awk\n"),
         "instrument detection": Completed(
             0,
             b"@\tftrace\nbuilt_in\tyes\nreachable\tyes\non\tno\nnote\ttracers: nop\n"

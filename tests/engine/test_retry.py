@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from kdeploy_gui import errors
 from kdeploy_gui.engine.retry import backoff, wait_before
-from kdeploy_gui.errors import Category, ContentChanged, KdeployError, NetworkError, Rebooted, Retry, TargetBusy
+from kdeploy_gui.errors import (
+    Category,
+    ContentChanged,
+    KdeployError,
+    NetworkError,
+    PackagesLocked,
+    Rebooted,
+    Retry,
+    TargetBusy,
+)
 from kdeploy_gui.model.plan import Backoff, Policy
 
 STEADY = Policy(retries=3, backoff=Backoff(1.0, 4.0, 30.0, 0.0))
@@ -50,7 +59,7 @@ def attempts_of(error: Exception, policy: Policy) -> int:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda each: each.__name__)
 def test_only_what_can_pass_by_itself_is_tried_again(kind: type[KdeployError]) -> None:
     error = kind("E-X", "x")
-    expected = {NetworkError: 4, Rebooted: 4, TargetBusy: 4, ContentChanged: 2}.get(kind, 1)
+    expected = {NetworkError: 4, Rebooted: 4, TargetBusy: 4, PackagesLocked: 31, ContentChanged: 2}.get(kind, 1)
     assert attempts_of(error, STEADY) == expected
     if kind.category in {Category.TRUST, Category.AUTH}:
         assert kind.retry is Retry.NEVER

@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 
 from kdeploy_gui.model.environment import Environment
+from tests.lab import debian
 from tests.lab.chaos import Chaos
+from tests.lab.debian import Machine
 from tests.lab.sshd import Sshd, sshd_program
 
 MakeSshd = Callable[..., Sshd]
 Mount = Callable[[str], Path]
 MakeDisk = Callable[..., Path]
+MakeMachine = Callable[..., Machine]
 MakeChaos = Callable[[Environment], Chaos]
 
 
@@ -98,3 +101,24 @@ def disk(tmp_path: Path) -> Iterator[MakeDisk]:
 def chaos(sshd: Sshd, make_chaos: MakeChaos) -> Chaos:
     """A proxy in front of the `sshd` fixture's host."""
     return make_chaos(sshd.environment())
+
+
+@pytest.fixture
+def make_machine(tmp_path: Path) -> Iterator[MakeMachine]:
+    """Start Debian machines with the settings of `debian.machine`; with `managers` dnf, zypper, pacman and pip are there.
+
+    The first one ever is built, which takes a minute or two: its test needs a longer time limit.
+    """
+    reason = debian.unfit()
+    if reason:
+        pytest.skip(reason)
+    with ExitStack() as stack:
+        count = 0
+
+        def make(*, managers: bool = False, account: bool = False) -> Machine:
+            nonlocal count
+            count += 1
+            layers = debian.with_managers() if managers else (debian.system(),)
+            return stack.enter_context(debian.machine(tmp_path / f"machine-{count}", layers, account=account))
+
+        yield make

@@ -191,6 +191,8 @@ class AnswerLost:
         self.facts = target.facts
         self.survey = target.survey
         self.restore = target.restore
+        self.dependencies = target.dependencies
+        self.install = target.install
         self.execute = target.execute
         self.close = target.close
 

@@ -62,6 +62,8 @@ class _Tampered:
         self.facts = target.facts
         self.place = target.place
         self.restore = target.restore
+        self.dependencies = target.dependencies
+        self.install = target.install
         self.execute = target.execute
         self.close = target.close
 

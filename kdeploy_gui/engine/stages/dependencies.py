@@ -2,200 +2,216 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from posixpath import basename
 
-from kdeploy_gui import resources
+from kdeploy_gui import defaults
+from kdeploy_gui.engine import shortfall
 from kdeploy_gui.engine.context import Context
-from kdeploy_gui.errors import Evidence, KdeployError, NetworkError, TargetBusy, TargetError
-from kdeploy_gui.model.command import Command, Completed
+from kdeploy_gui.engine.shortfall import Way, satisfies
+from kdeploy_gui.errors import KdeployError, NetworkError, PackagesLocked, TargetBusy
 from kdeploy_gui.model.event import DependencyDone
 from kdeploy_gui.model.facts import Facts
-from kdeploy_gui.model.plan import Dependency
-from kdeploy_gui.model.version import Version, VersionRange
+from kdeploy_gui.model.files import ManifestEntry, Placement
+from kdeploy_gui.model.packages import PIP, Found, Meaning, Offers, Order, manager_of
+from kdeploy_gui.model.plan import Dependency, SourceFile
 from kdeploy_gui.ports import Target
 
-_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})+(?:[-~.]?rc\d{1,9})?|\d{1,9}")
-_LOCKED = ("Could not get lock", "Unable to acquire the dpkg frontend lock", "is another process using it")
-_UNKNOWN_PACKAGE = ("Unable to locate package", "has no installation candidate")
-# A package manager that is stopped half-way leaves a broken system: it goes on to its end whatever happens to the run.
-_INSTALL = """trap '' TERM HUP INT PIPE
-DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -- "$@" </dev/null"""
-NO_FILES = "No file of the plan was sent."
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the target says of one dependency: `present`, `missing` or `broken`, and its version in its own words."""
-
-    state: str
-    version: str = ""
-
-    def satisfies(self, dependency: Dependency) -> bool:
-        """Whether this is the dependency in an acceptable version."""
-        if self.state != "present":
-            return False
-        if not dependency.version:
-            return True
-        number = _VERSION.search(self.version.partition(":")[2] or self.version)
-        return number is not None and VersionRange.parse(dependency.version).contains(Version.parse(number.group()))
+WAITING = "~/.cache/kdeploy"
+"""Where package files wait on a machine until they are installed."""
+TELLING = 1.0
+"""Seconds between two notes of what a package manager does."""
 
 
 async def run(context: Context) -> None:
-    """Check, install as root with apt, check again. Raises TargetError that names exactly what is still not there."""
+    """Check, install what is missing, check again. Raises TargetError that names exactly what is still not there."""
     wanted = context.plan.dependencies
     if not wanted:
         return
     found = await look(await context.target(), context.known, wanted)
-    lacking = [each for each in wanted if not found[each].satisfies(each)]
-    packages = [each for each in lacking if each.name]
-    installed: set[Dependency] = set()
-    refusal: KdeployError | None = None
-    if packages:
-        refusal = await _install_all(context, packages)
-        found = await look(await context.target(), context.known, wanted)
-        installed = {each for each in packages if found[each].satisfies(each)}
-    _report(context, wanted, found, installed)
-    missing = [each for each in wanted if each.required and not found[each].satisfies(each)]
+    lacking = [each for each in wanted if not each.tool and not satisfies(each, found[each])]
+    installing = _Installing(context)
+    if lacking:
+        await installing.bring(lacking)
+        offered = installing.offered
+        found = {
+            each: replace(state, offered=offered.get(each, ()))
+            for each, state in (await look(await context.target(), context.known, wanted)).items()
+        }
+    _report(context, found, lacking, installing.refusals)
+    missing = [each for each in wanted if each.required and not satisfies(each, found[each])]
     if missing:
-        raise missing_error(missing, found, refusal)
+        raise shortfall.missing_error(missing, found, installing.refusals)
 
 
 def _report(
-    context: Context, wanted: Sequence[Dependency], found: Mapping[Dependency, Found], installed: set[Dependency]
+    context: Context,
+    found: Mapping[Dependency, Found],
+    lacking: Sequence[Dependency],
+    refusals: Mapping[Dependency, KdeployError],
 ) -> None:
+    wanted = context.plan.dependencies
     for number, each in enumerate(wanted, 1):
-        action = "installed" if each in installed else "present" if found[each].satisfies(each) else "missing"
-        context.emit(DependencyDone(each.label, action, found[each].version, each.version, each.required))
+        good = satisfies(each, found[each])
+        action = "missing" if not good else "installed" if each in lacking else "present"
+        note = "" if good else _note(each, found[each], refusals.get(each))
+        context.emit(DependencyDone(each.label, action, found[each].version, each.version, each.required, note))
         context.progress(number, len(wanted), "dependencies", each.label)
 
 
-def package_name(facts: Facts, dependency: Dependency) -> str:
-    """A package as this machine's package manager calls it."""
-    manager = facts.package_manager
-    short = "apt" if manager == "apt-get" else manager
-    return dependency.names.get(short, dependency.names.get(manager, dependency.name))
-
-
-def _item(facts: Facts, dependency: Dependency) -> str:
-    if dependency.name:
-        return f"p:{package_name(facts, dependency)}"
-    return f"{'v' if dependency.version else 't'}:{dependency.tool}"
-
-
-async def look(target: Target, facts: Facts, wanted: Sequence[Dependency]) -> dict[Dependency, Found]:
-    """What the machine has of these dependencies; changes nothing."""
-    items = {each: _item(facts, each) for each in wanted}
-    command = Command(
-        resources.text("remote/dependencies.sh"),
-        (facts.package_manager, *dict.fromkeys(items.values())),
-        title="dependency check",
-        timeout=60,
-    )
-    done = await target.execute(command)
-    said: dict[str, Found] = {}
-    for line in done.text.split("\n"):
-        match line.split("\t", 2):
-            case [item, state, version]:
-                said[item] = Found(state, version)
-            case _:
-                continue
-    return {each: said.get(item, Found("missing")) for each, item in items.items()}
-
-
-async def _install_all(context: Context, lacking: Sequence[Dependency]) -> KdeployError | None:
-    """Install the required packages together, then each optional one by itself, so that none of those gets in the way.
-
-    Returns why the required ones could not be installed; the second look tells about the optional ones. Raises
-    TargetBusy while something else installs.
-    """
-    required = [package_name(context.known, each) for each in lacking if each.required]
-    optional = [[package_name(context.known, each)] for each in lacking if not each.required]
-    refusal: KdeployError | None = None
-    for group in ([required] if required else []) + optional:
-        try:
-            await _install(context, group)
-        except (TargetBusy, NetworkError):
-            raise
-        except KdeployError as error:
-            refusal = error if group is required else refusal
-    return refusal
-
-
-def cannot_install(facts: Facts, packages: Sequence[str]) -> TargetError | None:
-    """Why packages cannot be installed on this machine at all; None: it can be tried."""
-    if facts.package_manager != "apt-get":
-        manager = facts.package_manager or "no package manager"
-        return TargetError(
-            "E-PKG-MANAGER",
-            f"kdeploy cannot install packages with {manager} yet",
-            on_target=NO_FILES,
-            packages=" ".join(packages),
-            manager=manager,
-        )
-    if facts.uid != 0:
-        return TargetError(
-            "E-PKG-NOROOT",
-            f"installing packages needs root; this is {facts.user}",
-            on_target=NO_FILES,
-            packages=" ".join(packages),
-            user=facts.user,
-        )
-    return None
-
-
-async def _install(context: Context, packages: Sequence[str]) -> None:
-    refusal = cannot_install(context.known, packages)
+def _note(dependency: Dependency, found: Found, refusal: KdeployError | None) -> str:
     if refusal is not None:
-        raise refusal
-    await context.drop_mark(f"run {context.run} began to install packages and has not made it READY since")
-    context.progress(0, len(packages), "packages", f"installing {', '.join(packages)}")
-    target = await context.target()
-    command = Command(_INSTALL, tuple(packages), title="apt-get install", gentle=True)
-    done = await target.execute(command, context.output)
-    if done.status != 0 and any(phrase in done.error_text for phrase in _UNKNOWN_PACKAGE):
-        await target.execute(Command("apt-get update </dev/null", title="apt-get update"), context.output)
-        done = await target.execute(command, context.output)
-    if done.status != 0:
-        raise _install_failed(done, packages)
+        return refusal.message
+    return shortfall.in_words(dependency, found) if shortfall.is_outdated(dependency, found) else ""
 
 
-def _install_failed(done: Completed, packages: Sequence[str]) -> KdeployError:
-    evidence = Evidence("apt-get install", done.status, done.error_text)
-    names = " ".join(packages)
-    if any(phrase in done.error_text for phrase in _LOCKED):
-        return TargetBusy("E-PKG-LOCK", "another package manager is at work", on_target=NO_FILES, evidence=evidence)
-    if "dpkg was interrupted" in done.error_text:
-        return TargetError(
-            "E-PKG-HALF", "an earlier dpkg was interrupted on this machine", on_target=NO_FILES, evidence=evidence
+async def look(
+    target: Target, facts: Facts, wanted: Sequence[Dependency], offers: Offers = Offers.NO
+) -> dict[Dependency, Found]:
+    """What the machine has of these dependencies."""
+    items = {each: shortfall.wanted_of(facts, each) for each in wanted}
+    found = await target.dependencies(manager_of(facts), tuple(items.values()), offers)
+    return {each: found[item] for each, item in items.items()}
+
+
+class _Installing:
+    """One attempt to bring what is lacking: `offered` versions and `refusals`, by dependency."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._told = float("-inf")
+        self._notes = 0
+        self.offered: dict[Dependency, tuple[str, ...]] = {}
+        self.refusals: dict[Dependency, KdeployError] = {}
+
+    async def bring(self, lacking: Sequence[Dependency]) -> None:
+        """Install the required packages together, then each optional one by itself, so that none gets in the way.
+
+        Raises PackagesLocked while something else installs; for optional ones only as long as that is waited for.
+        """
+        required = [each for each in lacking if each.required]
+        groups = [[each for each in required if self._way(each) is way] for way in Way]
+        groups += [[each] for each in lacking if not each.required]
+        for group in filter(None, groups):
+            try:
+                await self._install(group)
+            except (TargetBusy, NetworkError) as error:
+                if group[0].required or not self._has_waited(error):
+                    raise
+                self.refusals[group[0]] = error
+            except KdeployError as error:
+                self.refusals.update(dict.fromkeys(group, error))
+
+    def _has_waited(self, error: KdeployError) -> bool:
+        """Whether a package manager was waited for long enough."""
+        now = self._context.ports.clock.monotonic()
+        if self._context.locked_since is None:
+            self._context.locked_since = now
+        waited = now - self._context.locked_since
+        return isinstance(error, PackagesLocked) and waited >= defaults.PACKAGE_LOCK_PATIENCE
+
+    def _files(self, dependency: Dependency) -> tuple[SourceFile, ...]:
+        files = self._context.plan.package_files.get(dependency, ())
+        return shortfall.fitting(self._context.known, dependency, files)
+
+    def _way(self, dependency: Dependency) -> Way:
+        return shortfall.way_of(self._context.known, dependency, self._files(dependency))
+
+    async def _install(self, group: Sequence[Dependency]) -> None:
+        """Install packages that come in the same way; raises why that failed."""
+        context, way = self._context, self._way(group[0])
+        packages = [shortfall.package_name(context.known, each) or each.pip for each in group]
+        refused = shortfall.cannot_install(context.known, way, packages)
+        if refused is not None:
+            raise refused
+        manager = PIP if way.is_pip else manager_of(context.known)
+        order = Order(run=context.run, manager=manager)
+        if way.is_pip:
+            order = replace(order, names=await self._ask_pip(group))
+        elif not way.has_files:
+            order = replace(order, names=await self._ask_sources(group))
+        if way.has_files:
+            order = replace(order, names=(), files=self._placed([file for each in group for file in self._files(each)]))
+        if order.names or order.files:
+            await self._carry_out(order, packages)
+
+    async def _ask_pip(self, group: Sequence[Dependency]) -> tuple[str, ...]:
+        """How pip is asked for packages; raises why it cannot bring them."""
+        context = self._context
+        asked: list[str] = []
+        for each, found in (await look(await context.target(), context.known, group)).items():
+            refused = shortfall.cannot_use_pip(found, each)
+            if refused is not None:
+                raise refused
+            asked.append(f"{each.pip} {shortfall.pip_range(each, found)}".strip())
+        return tuple(asked)
+
+    async def _ask_sources(self, group: Sequence[Dependency]) -> tuple[str, ...]:
+        """How the packages are asked for; those of which no version on offer will do are left out."""
+        facts = self._context.known
+        found = await self._offers([each for each in group if each.version])
+        choices = (
+            shortfall.choice(each, found[each], shortfall.package_name(facts, each))
+            if each in found
+            else shortfall.package_name(facts, each)
+            for each in group
         )
-    last = done.error_text.splitlines()[-1] if done.error_text else f"exit status {done.status}"
-    return TargetError(
-        "E-PKG-FAILED", f"apt-get install failed: {last}", on_target=NO_FILES, evidence=evidence, packages=names
-    )
+        return tuple(each for each in choices if each is not None)
 
+    async def _offers(self, group: Sequence[Dependency]) -> Mapping[Dependency, Found]:
+        """What the package sources offer of packages whose version matters; where none will do, with fresh lists."""
+        if not group:
+            return {}
+        context = self._context
+        found = await look(await context.target(), context.known, group, Offers.ALL)
+        if any(not state.offered or shortfall.is_outdated(each, state) for each, state in found.items()):
+            manager = manager_of(context.known)
+            await self._carry_out(Order(run=context.run, manager=manager), [], may_fail=True)
+            found = await look(await context.target(), context.known, group, Offers.ALL)
+        self.offered.update({each: state.offered for each, state in found.items()})
+        return found
 
-def missing_error(
-    missing: Sequence[Dependency], found: Mapping[Dependency, Found], refusal: KdeployError | None
-) -> KdeployError:
-    """One error that names everything that is missing; why packages could not be installed comes first."""
-    words = "; ".join(_in_words(each, found[each]) for each in missing)
-    names = ", ".join(each.label for each in missing)
-    if refusal is not None:
-        refusal.message = f"{words} ({refusal.message})"
-        return refusal
-    if all(found[each].state == "present" for each in missing):
-        return TargetError("E-DEP-VERSION", words, on_target=NO_FILES, tool=names)
-    code = "E-TOOL-MISSING" if any(each.tool for each in missing) else "E-PKG-MISSING"
-    return TargetError(code, words, on_target=NO_FILES, tool=names)
+    def _placed(self, files: Sequence[SourceFile]) -> tuple[Placement, ...]:
+        """Package files as they wait on the machine; equal names are told apart."""
+        context = self._context
+        folder = context.known.expand(WAITING)
+        placed: dict[str, Placement] = {}
+        for source in {each.path: each for each in files}.values():
+            name = basename(source.path)
+            while name in placed:
+                name = f"{len(placed)}-{name}"
+            entry = ManifestEntry(f"{folder}/{name}", context.hashes[source.path], 0o600, size=source.size)
+            placed[name] = Placement(entry, source.path)
+        return tuple(placed.values())
 
+    async def _carry_out(self, order: Order, packages: Sequence[str], *, may_fail: bool = False) -> None:
+        context = self._context
+        names = ", ".join(packages)
+        target = await context.target()
+        if packages:
+            await context.drop_mark(f"run {context.run} began to install packages and has not made it READY since")
 
-def _in_words(dependency: Dependency, found: Found) -> str:
-    match found.state:
-        case "present":
-            return f"{dependency.label} is {found.version or 'of unknown version'}, wanted {dependency.version}"
-        case "broken":
-            return f"{dependency.label} is there but does not run: {found.version}"
-        case _:
-            return f"{dependency.label} is missing"
+        def sent(size: int) -> None:
+            context.progress(size, order.size, "bytes", f"sending files of {names}")
+
+        def output(data: bytes) -> None:
+            context.output(data)
+            self._tell(data)
+
+        doing = f"installing {names}" if packages else "fetching lists of packages"
+        context.progress(0, len(packages), "packages", doing)
+        ended = await target.install(order, output, sent)
+        busy = ended.meaning in {Meaning.LOCKED, Meaning.STALE, Meaning.HALF}
+        if ended.meaning is not Meaning.DONE and (busy or not may_fail):
+            raise shortfall.refusal(order, ended, packages)
+
+    def _tell(self, data: bytes) -> None:
+        """The last line of the output as the stage's note, now and then."""
+        now = self._context.ports.clock.monotonic()
+        lines = data.decode(errors="replace").split("\n")
+        line = next((each.strip() for each in reversed(lines) if each.strip()), "")
+        if line and now - self._told >= TELLING:
+            self._told = now
+            self._notes += 1
+            self._context.progress(self._notes, 0, "lines", line[:120])

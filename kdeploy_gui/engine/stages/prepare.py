@@ -17,4 +17,6 @@ async def run(context: Context) -> None:
         context.requirements[file.source.path] = await context.digests.requirement(file)
         if number % step == 0 or number == len(files):
             context.progress(number, len(files), "files")
+    for source in {each.path: each for group in context.plan.package_files.values() for each in group}.values():
+        context.hashes[source.path] = await context.digests.of(source)
     await context.keeping.done(context.hashes, context.ports.clock.now())

@@ -98,10 +98,10 @@ def _part(event: Event) -> Item | None:
         case FileDone(path, action, length):
             condition, word = FILES.get(action, (Condition.DONE, visible(action)))
             return Item(visible(path), condition, word, size(length) if action == "sent" else "", event.time)
-        case DependencyDone(dependency, action, found, wanted, required):
+        case DependencyDone(dependency, action, found, wanted, required, note):
             condition, word = DEPENDENCIES.get(action, (Condition.UNKNOWN, visible(action)))
             condition = Condition.WARNING if action == "missing" and not required else condition
-            detail = f"{found}{', ' if found and wanted else ''}{f'wanted {wanted}' if wanted else ''}"
+            detail = ", ".join(filter(None, (found, f"wanted {wanted}" if wanted else "", note)))
             return Item(visible(dependency), condition, word, visible(detail), event.time)
         case InstrumentState():
             return _instrument(event.body, event.time)

@@ -129,9 +129,10 @@ def _of_stage(body: Body) -> str:
             return f"Target rebooted (boot id changed from {before} to {after}); what was done before is verified again"
         case FileDone(path, action, length):
             return _FILES.get(action, "{action} {path}").format(action=action, path=path, size=size(length))
-        case DependencyDone(dependency, action, found, wanted, required):
+        case DependencyDone(dependency, action, found, wanted, required, note):
             wish = f", wanted {wanted}" if wanted else ""
-            return f"{dependency} {action}{f', {found}' if found else ''}{wish}{'' if required else ' (optional)'}"
+            state = f"{dependency} {action}{f', {found}' if found else ''}{wish}{'' if required else ' (optional)'}"
+            return f"{state}: {note}" if note else state
         case InstrumentState(instrument, wanted, built_in, reachable, on, proven, note):
             states = f"built in {built_in}, reachable {reachable}, on {on}, proven {proven}"
             return f"{instrument} ({wanted}): {states}{f'. {note}' if note else ''}"

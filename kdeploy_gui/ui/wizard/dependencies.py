@@ -19,23 +19,39 @@ from kdeploy_gui.ui.widgets import Button, Hairline, PlainLabel
 from kdeploy_gui.ui.wizard.table import Column, ItemTable, ItemView
 
 _INDEX = re.compile(r"dependencies\[(\d+)\]\.?(\w*)")
-KINDS = ("package", "command")
+PACKAGE, COMMAND, PYTHON = KINDS = ("package", "command", "Python package")
 NEEDED = ("required", "wanted")
 
 
 def _kind(item: Dependency) -> str:
-    return "command" if item.tool else "package"
+    return COMMAND if item.tool else PYTHON if item.pip else PACKAGE
+
+
+def _name(item: Dependency) -> str:
+    return item.tool or item.pip or item.name
+
+
+def _named(item: Dependency, kind: str, name: str) -> Dependency:
+    return replace(
+        item,
+        name=name if kind == PACKAGE else "",
+        tool=name if kind == COMMAND else "",
+        pip=name if kind == PYTHON else "",
+    )
 
 
 def _put_kind(item: Dependency, text: str) -> Dependency:
-    label = item.label
-    return replace(item, name="" if text == "command" else label, tool=label if text == "command" else "")
+    return _named(item, text, _name(item))
 
 
 def _put_name(item: Dependency, text: str) -> Dependency:
     if not text:
         raise ValueError("a dependency needs a name")
-    return replace(item, tool=text) if item.tool else replace(item, name=text)
+    return _named(item, _kind(item), text)
+
+
+def _put_files(item: Dependency, text: str) -> Dependency:
+    return replace(item, files=tuple(part.strip() for part in text.split(",") if part.strip()))
 
 
 def _put_names(item: Dependency, text: str) -> Dependency:
@@ -46,8 +62,8 @@ def _put_names(item: Dependency, text: str) -> Dependency:
 
 
 COLUMNS = (
-    Column("Kind", "kind", _kind, _put_kind, KINDS, width=96),
-    Column("Name", "name", lambda each: each.label, _put_name, width=240),
+    Column("Kind", "kind", _kind, _put_kind, KINDS, width=136),
+    Column("Name", "name", _name, _put_name, width=200),
     Column("Version", "version", lambda each: each.version, lambda each, text: replace(each, version=text), width=120),
     Column(
         "Needed",
@@ -62,7 +78,9 @@ COLUMNS = (
         "names",
         lambda each: ", ".join(f"{key}={value}" for key, value in each.names.items()),
         _put_names,
+        width=160,
     ),
+    Column("Package files", "files", lambda each: ", ".join(each.files), _put_files),
 )
 
 
@@ -108,7 +126,7 @@ class DependenciesStep(QWidget):
         for each in problems:
             found = _INDEX.match(each.field)
             if found is not None:
-                field = "name" if found[2] == "tool" else found[2]
+                field = "name" if found[2] in {"tool", "pip"} else found[2]
                 marks[int(found[1]), field if field in {c.field for c in COLUMNS} else ""] = each.message
         self.table.show_problems(marks)
         self._refuse("\n".join(each.message for each in problems[:3]))
@@ -138,6 +156,9 @@ class DependenciesStep(QWidget):
     def _add_command(self) -> None:
         self._add(Dependency(tool="command"))
 
+    def _add_python(self) -> None:
+        self._add(Dependency(pip="package"))
+
     def _add(self, item: Dependency) -> None:
         self.table.append(item)
         index = self.table.index(len(self.table.items) - 1, 1)
@@ -160,11 +181,16 @@ class DependenciesStep(QWidget):
         tools = QHBoxLayout()
         tools.setContentsMargins(look.px(16), look.px(8), look.px(16), look.px(8))
         tools.setSpacing(look.px(8))
-        for text, slot in (("Add package", self._add_package), ("Add command", self._add_command)):
+        added = (
+            ("Add package", self._add_package),
+            ("Add command", self._add_command),
+            ("Add Python package", self._add_python),
+        )
+        for text, slot in added:
             button = Button(text, look, icon="plus")
             button.clicked.connect(slot)
             tools.addWidget(button)
-        hint = "A package is installed where it is missing; a command must be there and run."
+        hint = "Packages are installed where they are missing; a command must be there and run."
         tools.addWidget(PlainLabel(hint, look, Text.CELL, "t3"))
         tools.addStretch()
         column = QVBoxLayout(self)

@@ -202,8 +202,8 @@ def _dependency_cell(found: DependencyPreview | None) -> Cell:
 
 
 def _versions(found: DependencyPreview) -> str:
-    there = f"found {found.found}" if found.found else ""
-    return ", ".join(filter(None, (there, f"wanted {found.wanted}" if found.wanted else "")))
+    parts = (("installs", found.offered), ("found", found.found), ("wanted", found.wanted))
+    return ", ".join(f"{word} {visible(version)}" for word, version in parts if version)
 
 
 def _instrument_cell(found: InstrumentPreview | None) -> Cell:
