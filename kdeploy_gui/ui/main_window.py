@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLa
 from kdeploy_gui.ui.asking import Question
 from kdeploy_gui.ui.cheat_sheet import CheatSheet
 from kdeploy_gui.ui.commands import MENUS, Command
+from kdeploy_gui.ui.context_menu import context_menu
 from kdeploy_gui.ui.environment_form import commands as environment_commands
 from kdeploy_gui.ui.environment_form.form import EnvironmentForm
 from kdeploy_gui.ui.environment_form.importing import ImportPage
@@ -318,6 +319,7 @@ class MainWindow(QMainWindow):
                 no_key=NO_KEY,
                 checked=lambda: look.density == "compact",
             ),
+            Command("menu.context", "Context menu", "Edit", context_menu, "Shift+F10", keywords="more actions here"),
             Command(
                 "palette.open",
                 "Find or run",

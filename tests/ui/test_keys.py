@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
+from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.ui.main_window import MainWindow
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.wizard import review_commands
@@ -25,6 +29,7 @@ PROMISED = {
         "Ctrl+9": "view.draft4",
         "F6": "region.next",
         "Shift+F6": "region.previous",
+        "Shift+F10": "menu.context",
         "Alt+Left": "go.back",
         "Alt+Right": "go.forward",
         "Ctrl+N": "deployment.new",
@@ -106,3 +111,20 @@ def test_every_key_is_in_the_cheat_sheet_and_the_palette(window: MainWindow, ses
     shown = {each.title for each in window.palette_panel.model.entries}
     assert {each.title.removesuffix("...") for each in session.commands.all() if each.id != "palette.open"} <= shown
     window.palette_panel.close_palette()
+
+
+def test_the_context_menu_opens_by_key_where_the_focus_is(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    session.services.inventory.add_all([Environment(name=name, host="127.0.0.1", port=1) for name in ("a", "b")])
+    session.machines.reload()
+    qtbot.waitUntil(lambda: window.fleet.tree.model.find("b").isValid())
+    tree = window.fleet.tree.tree
+    tree.setFocus()
+    tree.setCurrentIndex(window.fleet.tree.model.find("b"))
+
+    QTest.keyClick(tree, Qt.Key.Key_F10, Qt.KeyboardModifier.ShiftModifier)
+
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    assert "Remove" in [each.text() for each in menu.actions()]
+    assert session.machines.selected == ("b",)
+    menu.close()
