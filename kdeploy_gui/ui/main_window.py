@@ -231,6 +231,7 @@ class MainWindow(QMainWindow):
         self.top.closed.connect(self._close_draft)
         self.errors.inbox.changed.connect(self._count_errors)
         self.drafts.changed.connect(self._show_drafts)
+        self.errors.plan_wanted.connect(self.drafts.from_run)
         session.machines.selection_changed.connect(self._refresh_commands)
         session.machines.changed.connect(self._refresh_commands)
         session.machines.changed.connect(self._weigh_new)

@@ -167,8 +167,8 @@ def test_every_way_out_does_what_it_says(page: ErrorsPage, demo: Session, answer
     assert demo.navigator.place == Place(Where.FLEET, 1, "board-5-locked", Stage.CONNECTING)
     qtbot.waitUntil(lambda: demo.machines.checked_at("board-5-locked") is not None, timeout=10_000)
     qtbot.waitUntil(lambda: not demo.machines.is_checking("board-5-locked"), timeout=10_000)
-    press("Check")
-    assert demo.machines.is_checking("board-5-locked")
+    with qtbot.waitSignal(demo.machines.checked, timeout=10_000):
+        press("Check")
 
     answers.yes.append(True)
     press("Retry...")
@@ -210,3 +210,16 @@ def test_each_machine_can_have_an_entry_of_its_own(page: ErrorsPage, qtbot: QtBo
     assert page.inbox.open_count == 3
     QTest.mouseClick(page._by_cause, Qt.MouseButton.LeftButton)
     assert not page.inbox.by_environment
+
+
+def test_a_missing_tool_leads_to_the_plan_and_a_foreign_key_does_not(page: ErrorsPage, qtbot: QtBot) -> None:
+    go_to(page, "E-HOSTKEY-CHANGED")
+    assert "Change plan..." not in [each.button for each in page.detail.actions_shown]
+    go_to(page, "E-TOOL-MISSING")
+    place = [each.button for each in page.detail.actions_shown].index("Change plan...")
+
+    with qtbot.waitSignal(page.plan_wanted) as wanted:
+        page.list.setFocus()
+        QTest.keyClick(page.list, Qt.Key(Qt.Key.Key_1 + place), Qt.KeyboardModifier.AltModifier)
+
+    assert wanted.args == [1]
