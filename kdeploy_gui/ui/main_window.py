@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLa
 from kdeploy_gui.ui.asking import Question
 from kdeploy_gui.ui.cheat_sheet import CheatSheet
 from kdeploy_gui.ui.commands import MENUS, Command
+from kdeploy_gui.ui.context_menu import context_menu
 from kdeploy_gui.ui.environment_form import commands as environment_commands
 from kdeploy_gui.ui.environment_form.form import EnvironmentForm
 from kdeploy_gui.ui.environment_form.importing import ImportPage
@@ -230,6 +231,7 @@ class MainWindow(QMainWindow):
         self.top.closed.connect(self._close_draft)
         self.errors.inbox.changed.connect(self._count_errors)
         self.drafts.changed.connect(self._show_drafts)
+        self.errors.plan_wanted.connect(self.drafts.from_run)
         session.machines.selection_changed.connect(self._refresh_commands)
         session.machines.changed.connect(self._refresh_commands)
         session.machines.changed.connect(self._weigh_new)
@@ -318,6 +320,7 @@ class MainWindow(QMainWindow):
                 no_key=NO_KEY,
                 checked=lambda: look.density == "compact",
             ),
+            Command("menu.context", "Context menu", "Edit", context_menu, "Shift+F10", keywords="more actions here"),
             Command(
                 "palette.open",
                 "Find or run",

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 
+from kdeploy_gui.errors import Category
+from kdeploy_gui.model.check import EnvironmentCheck
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.asking import Asking
@@ -63,7 +65,20 @@ async def unlock_these(session: Session, environments: Sequence[Environment]) ->
 
 
 async def unlock_and_check(session: Session, names: Iterable[str] = ()) -> None:
-    """Look at environments (no names: at all) because the user wants it; ask for what that needs first."""
-    chosen = tuple(names) or tuple(each.name for each in session.machines.environments)
-    await unlock(session, chosen)
-    session.machines.check(chosen)
+    """Look at environments (no names: at all) because the user wants it.
+
+    At once, but where the last look was refused a login: there it is asked for what that may have needed.
+    """
+    machines = session.machines
+    chosen = tuple(names) or tuple(each.name for each in machines.environments)
+    refused = [name for name in chosen if _was_refused(machines.result(name))]
+    at_once = [name for name in chosen if name not in refused]
+    if at_once:
+        machines.check(at_once)
+    if refused:
+        await unlock(session, refused)
+        machines.check(refused)
+
+
+def _was_refused(check: EnvironmentCheck | None) -> bool:
+    return check is not None and check.failure is not None and check.failure.category is Category.AUTH

@@ -32,8 +32,10 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QMenu,
+    QPlainTextEdit,
     QScrollBar,
     QTabBar,
+    QTextEdit,
     QWidget,
 )
 from pytestqt.modeltest import ModelTester
@@ -355,6 +357,10 @@ def texts_of(widget: QWidget) -> Iterator[tuple[str, str]]:
         yield "text" if is_text else "markup", widget.text()
     elif isinstance(widget, QAbstractButton):
         yield "text", widget.text()
+    elif isinstance(widget, QPlainTextEdit):
+        yield "text", widget.toPlainText()
+    elif isinstance(widget, QTextEdit):
+        yield "markup", "no view is made of rich text"
     elif isinstance(widget, QComboBox):
         yield "text", widget.currentText()
     elif isinstance(widget, QLineEdit):

@@ -16,6 +16,7 @@ class Way(Enum):
     EDIT_LOGIN = "edit login"
     CHECK = "check"
     RETRY = "retry"
+    CHANGE_PLAN = "change plan"
     OPEN_LOG = "open log"
 
 
@@ -51,9 +52,18 @@ def actions_for(cause: Cause) -> tuple[Action, ...]:
                 "Edit login...",
             ),
         )
-    return (*first, _check(cause), _retry(cause), OPEN_LOG)
+    plan = (CHANGE_PLAN,) if failure.category in PLANNED else ()
+    return (*first, _check(cause), _retry(cause), *plan, OPEN_LOG)
 
 
+PLANNED = frozenset({Category.TARGET, Category.ARTIFACT, Category.CONFIG})
+"""What another plan may avoid: another file, a package, a limit, an environment left out."""
+CHANGE_PLAN = Action(
+    Way.CHANGE_PLAN,
+    "Change the plan",
+    "Opens the plan of this run as a draft: other files, packages or limits. Nothing runs before its review.",
+    "Change plan...",
+)
 OPEN_LOG = Action(
     Way.OPEN_LOG, "Read the log", "Opens the log of this environment at the stage that failed.", "Open log"
 )

@@ -61,10 +61,14 @@ class WrappedText(QPlainTextEdit):
         self.viewport().setAutoFillBackground(False)
         self.document().setDocumentMargin(0)
         self.setPlainText(visible_lines(text))
+        self.document().documentLayout().documentSizeChanged.connect(self._fit)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Be as high as all lines."""
         super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
         lines = round(self.document().size().height())  # of a plain text document: in lines
         self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + 2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
@@ -31,6 +31,9 @@ SCOPE = "errors"
 
 class ErrorsPage(QWidget):
     """List and detail."""
+
+    plan_wanted = Signal(int)
+    """The user wants to run again with changes what this run did."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -231,6 +234,8 @@ class ErrorsPage(QWidget):
                 navigator.fleet(record.run, record.environment)
             case Way.RETRY:
                 self._session.bridge.spawn(self._retry(cause), name="retry")
+            case Way.CHANGE_PLAN:
+                self.plan_wanted.emit(record.run)
             case Way.OPEN_LOG:
                 stage = record.failure.where.stage
                 navigator.fleet(record.run, record.environment, Stage(stage) if stage in set(Stage) else None)

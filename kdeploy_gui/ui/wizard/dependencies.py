@@ -84,6 +84,16 @@ COLUMNS = (
 )
 
 
+LINES, NAMED = 5, 6
+"""Kinds of systems, and environments of each, that are named."""
+
+
+def some(names: Sequence[str]) -> str:
+    """`a, b and 4 more`."""
+    more = f" and {len(names) - NAMED} more" if names[NAMED:] else ""
+    return ", ".join(names[:NAMED]) + more
+
+
 class DependenciesStep(QWidget):
     """The table, and below it what the environments have."""
 
@@ -167,14 +177,17 @@ class DependenciesStep(QWidget):
 
     def _show_known(self) -> None:
         machines = self._session.machines
-        lines = []
+        found: dict[str, list[str]] = {}
         for each in Lab(machines.environments).select(self._chosen):
             check = machines.result(each.name)
-            if check is None or check.facts is None:
-                lines.append(f"{each.name}: not checked")
-            else:
-                manager = check.facts.package_manager or "no package manager"
-                lines.append(f"{each.name}: {manager}, {check.facts.os_name or 'unknown system'}")
+            facts = check.facts if check is not None else None
+            kind = "not checked"
+            if facts is not None:
+                kind = f"{facts.package_manager or 'no package manager'}, {facts.os_name or 'unknown system'}"
+            found.setdefault(kind, []).append(each.name)
+        lines = [f"{kind}: {some(names)}" for kind, names in sorted(found.items(), key=lambda pair: -len(pair[1]))]
+        if lines[LINES:]:
+            lines[LINES:] = [f"and {len(lines) - LINES} more kinds of systems"]
         self._known.setText("\n".join(lines) or "No environment is chosen")
 
     def _lay_out(self, look: Look) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,7 @@ class Drafts(QObject):
         self._open: dict[str, Draft] = {}
         self._unsaved: set[str] = set()
         self._storing = asyncio.Lock()
+        self._writing = threading.Lock()
         self._timer = QTimer(self, interval=SAVE_MS, singleShot=True)
         self._timer.timeout.connect(self.save)
         session.commands.add(
@@ -116,14 +118,13 @@ class Drafts(QObject):
         """Store what has changed."""
         self._timer.stop()
         for name in tuple(self._unsaved):
-            self._unsaved.discard(name)
             self._session.bridge.spawn(self._store(name), name="save a draft")
 
     def save_now(self) -> None:
         """Store what has changed before this returns: the window closes. Raises LocalError."""
         self._timer.stop()
         while self._unsaved:
-            self._session.services.drafts.save(self._open[self._unsaved.pop()])
+            self._write(self._unsaved.pop())
 
     def close(self, name: str) -> None:
         """Remove a draft; it can be taken back."""
@@ -210,10 +211,19 @@ class Drafts(QObject):
         self._show(services.drafts.new(draft, folder, plan_file=path, previous_text=text, origin=origin))
 
     async def _store(self, name: str) -> None:
-        async with self._storing:  # one after the other: an older content must not come last
+        async with self._storing:
+            if name in self._unsaved:
+                written = await self._session.bridge.ask(lambda: self._write(name))
+                if self._open.get(name) is written:
+                    self._unsaved.discard(name)
+
+    def _write(self, name: str) -> Draft | None:
+        """On any thread: one after the other, and always what is newest, so that an older content never comes last."""
+        with self._writing:
             draft = self._open.get(name)
             if draft is not None:
-                await self._session.bridge.ask(lambda: self._session.services.drafts.save(draft))
+                self._session.services.drafts.save(draft)
+            return draft
 
     async def _remove(self, name: str) -> None:
         async with self._storing:

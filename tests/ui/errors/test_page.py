@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from PySide6.QtCore import Qt
@@ -12,7 +13,13 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from kdeploy_gui.errors import Category, Evidence
+from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.failure import Place as FailurePlace
+from kdeploy_gui.model.history import FailureRecord
 from kdeploy_gui.model.stage import Stage
+from kdeploy_gui.ui.errors.causes import Cause
+from kdeploy_gui.ui.errors.detail import ErrorDetail, WrappedText
 from kdeploy_gui.ui.errors.page import ErrorsPage
 from kdeploy_gui.ui.errors.problem_list import Entry, Group
 from kdeploy_gui.ui.look import Look
@@ -167,8 +174,8 @@ def test_every_way_out_does_what_it_says(page: ErrorsPage, demo: Session, answer
     assert demo.navigator.place == Place(Where.FLEET, 1, "board-5-locked", Stage.CONNECTING)
     qtbot.waitUntil(lambda: demo.machines.checked_at("board-5-locked") is not None, timeout=10_000)
     qtbot.waitUntil(lambda: not demo.machines.is_checking("board-5-locked"), timeout=10_000)
-    press("Check")
-    assert demo.machines.is_checking("board-5-locked")
+    with qtbot.waitSignal(demo.machines.checked, timeout=10_000):
+        press("Check")
 
     answers.yes.append(True)
     press("Retry...")
@@ -210,3 +217,46 @@ def test_each_machine_can_have_an_entry_of_its_own(page: ErrorsPage, qtbot: QtBo
     assert page.inbox.open_count == 3
     QTest.mouseClick(page._by_cause, Qt.MouseButton.LeftButton)
     assert not page.inbox.by_environment
+
+
+def test_a_missing_tool_leads_to_the_plan_and_a_foreign_key_does_not(page: ErrorsPage, qtbot: QtBot) -> None:
+    go_to(page, "E-HOSTKEY-CHANGED")
+    assert "Change plan..." not in [each.button for each in page.detail.actions_shown]
+    go_to(page, "E-TOOL-MISSING")
+    place = [each.button for each in page.detail.actions_shown].index("Change plan...")
+
+    with qtbot.waitSignal(page.plan_wanted) as wanted:
+        page.list.setFocus()
+        QTest.keyClick(page.list, Qt.Key(Qt.Key.Key_1 + place), Qt.KeyboardModifier.AltModifier)
+
+    assert wanted.args == [1]
+
+
+def test_long_words_of_a_target_leave_the_buttons_where_they_are(look: Look, qtbot: QtBot) -> None:
+    evidence = Evidence("ld --verbose", 1, "w" * 2000 + "\n" + "short\n" * 19)
+    failure = Failure(
+        "E-LD",
+        Category.TARGET,
+        "m" * 500,
+        "error",
+        FailurePlace("board-1", "", "/opt/" + "p" * 300),
+        "t" * 300,
+        "r" * 300,
+        evidence,
+    )
+    record = FailureRecord(run=1, plan="p", time=datetime.now(UTC), environment="e" * 60, failure=failure)
+    detail = ErrorDetail(look)
+    qtbot.addWidget(detail)
+    detail.resize(660, 500)
+    detail.show()
+
+    detail.show_entry(Entry(Cause("key", (record,)), open=True))
+
+    qtbot.waitUntil(lambda: detail.widget().width() == detail.viewport().width())
+    for button in detail.findChildren(Button):
+        right = button.mapTo(detail.widget(), button.rect().topRight()).x()
+        assert 0 < right < detail.viewport().width()
+    text = detail.findChild(WrappedText)
+    assert text is not None
+    line = text.fontMetrics().lineSpacing()
+    qtbot.waitUntil(lambda: text.height() >= text.document().size().height() * line > 40 * line)

@@ -216,6 +216,19 @@ def test_an_entry_removed_can_be_taken_back(session: Session, qtbot: QtBot) -> N
     assert page.apply(DRAFT) == DRAFT
 
 
+def test_what_is_known_of_many_environments_stays_short(session: Session, qtbot: QtBot) -> None:
+    names = [f"b-{number:02}" for number in range(20)]
+    session.services.inventory.add_all([Environment(name=name, host="127.0.0.1", port=1) for name in names])
+    session.machines.reload()
+    qtbot.waitUntil(lambda: len(session.machines.environments) == 20)
+    page = DependenciesStep(session)
+    qtbot.addWidget(page)
+
+    page.show_draft(PlanDraft(name="x", environments=("*",)))
+
+    assert page._known.text() == "not checked: b-00, b-01, b-02, b-03, b-04, b-05 and 14 more"
+
+
 def test_space_goes_to_the_next_choice(session: Session, qtbot: QtBot) -> None:
     page = InstrumentationStep(session)
     qtbot.addWidget(page)
