@@ -13,7 +13,7 @@ help:
 	@echo 'make test    run the tests with branch coverage'
 	@echo 'make check   formatting, lint, types, import contracts, shell syntax'
 	@echo 'make fix     format, and mend what the linter can mend'
-	@echo 'make bench   compare with rsync, then measure the window under load'
+	@echo 'make bench   compare with rsync, then measure the window under load and the splat recogniser'
 	@echo 'make pictures   accept how the window looks now as how it shall look'
 	@echo 'make lock    write packaging/locks/ again (ARGS=--upgrade for newer versions)'
 	@echo 'make clean   remove what the other targets made'
@@ -61,6 +61,7 @@ bench:
 	@$(BIN)/python -m tests.bench $(ARGS)
 	@$(BIN)/python -m tests.bench.window
 	@$(BIN)/python -m tests.bench.log_view
+	@$(BIN)/python -m tests.bench.splats
 
 pictures:
 	@packaging/setup.sh test
