@@ -79,3 +79,17 @@ class Splat:
     def counts(self) -> bool:
         """Whether it speaks against the machine: it is real, and more than a note."""
         return self.grade is Grade.REAL and self.severity is not Severity.NOTE
+
+    @property
+    def words(self) -> str:
+        """The report in one line for people."""
+        beside = [self.severity.value, *([] if self.grade is Grade.REAL else [self.grade.value])]
+        return f"{self.title} ({', '.join(beside)})"
+
+
+@dataclass(frozen=True, slots=True)
+class SplatSeen:
+    """The kernel of an environment reported trouble; where it `fails`, the running stage ends by it."""
+
+    splat: Splat
+    fails: bool

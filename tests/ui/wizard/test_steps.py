@@ -20,6 +20,7 @@ from kdeploy_gui.model.plan import (
     Backoff,
     Dependency,
     Instrumentation,
+    OnSplat,
     PlanDraft,
     Policy,
     Rollback,
@@ -53,7 +54,7 @@ DRAFT = PlanDraft(
     validation=Validation(
         kernel=">=5.10", arch=("x86_64",), memory=64 << 20, disk={"/opt": 1 << 30}, load=8.0, clock_skew=5.0
     ),
-    policy=Policy(7, 3, 2, Backoff(initial=2.0, factor=3.0), 90.0, Rollback.NONE, 5),
+    policy=Policy(7, 3, 2, Backoff(initial=2.0, factor=3.0), 90.0, Rollback.NONE, 5, OnSplat.WARN),
 )
 STEPS = (EnvironmentsStep, ArtifactsStep, DependenciesStep, InstrumentationStep, ValidationStep)
 
