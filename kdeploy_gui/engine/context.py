@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from kdeploy_gui.engine.gate import RUN, checks_of, first_of, query_of
+from kdeploy_gui.engine.kernel_log import KernelLog
 from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, FactFound, OutputAppended, ReadinessChanged, StageProgress
@@ -162,7 +163,11 @@ class Context:
     ready: bool = False
     placing: bool = False
     instruments: dict[str, str] = field(default_factory=dict)
+    kernel_log: KernelLog = field(init=False)
     _target: Target | None = None
+
+    def __post_init__(self) -> None:
+        self.kernel_log = KernelLog(self.emit, self.output, self.plan.policy.splats)
 
     async def target(self) -> Target:
         """The connected machine; connects anew after a lost link. Raises what `Connector.connect` raises."""
@@ -179,10 +184,12 @@ class Context:
             if not self.instrumented:
                 self.boot_id = facts.boot_id
             self._target = target
+            self.kernel_log.follow(target)
         return self._target
 
     async def disconnect(self) -> None:
         """Let go of the machine."""
+        await self.kernel_log.stop()
         target, self._target = self._target, None
         if target is not None:
             await target.close()

@@ -8,12 +8,22 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.retry import wait_before
 from kdeploy_gui.engine.stages import STAGES, deploy
 from kdeploy_gui.engine.verdict import Verdict
-from kdeploy_gui.errors import Cancelled, Category, Evidence, KdeployError, NetworkError, NothingKept, TargetError
+from kdeploy_gui.errors import (
+    Cancelled,
+    Category,
+    Evidence,
+    KdeployError,
+    KernelSplat,
+    NetworkError,
+    NothingKept,
+    TargetError,
+)
 from kdeploy_gui.model.event import (
     Body,
     EnvironmentFinished,
@@ -95,7 +105,10 @@ class Pipeline:
     async def run(self, admission: Admission) -> None:
         """Wait for admission, then all stages; ends with exactly one `environment_finished`, cancelled or not."""
         try:
-            await self._come_through(admission)
+            try:
+                await self._come_through(admission)
+            finally:
+                await self._context.kernel_log.stop()
             self._finish(Status.COMPLETED, None)
         except StageFailed as failed:
             self._finish(Status.FAILED, failed.failure)
@@ -169,7 +182,7 @@ class Pipeline:
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
-                await work(self._context)
+                await self._context.kernel_log.guard(partial(work, self._context))
         except TimeoutError as error:
             if not deadline.expired():
                 raise
@@ -190,6 +203,9 @@ class Pipeline:
         if isinstance(error, NetworkError):
             await context.disconnect()
         if wait is None:
+            if isinstance(error, KernelSplat):
+                await context.kernel_log.evidence()
+                await self._durable()
             if isinstance(error, TargetError) and self._stage is not Stage.CONNECTING:
                 await context.drop_mark(f"run {context.run}: {error.message}")
             raise StageFailed(await self._taken_back(failure)) from error

@@ -35,9 +35,9 @@ class StoredFile:
 class MemoryMachine:
     """One machine's state.
 
-    `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `restore`, `execute`), the errors that its next
-    calls raise, None for a call that works; `replies` answers commands by their title; `kept` are the versions that
-    runs replaced: the run, what stood there before and what it placed.
+    `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `restore`, `execute`, `follow`), the errors that
+    its next calls raise, None for a call that works; `replies` answers commands by their title; `kept` are the versions
+    that runs replaced: the run, what stood there before and what it placed; `log_readers` follow the kernel's log.
     """
 
     facts: Facts = field(
@@ -63,6 +63,12 @@ class MemoryMachine:
     latency: float = 0.0
     calls: list[str] = field(default_factory=list)
     kept: list[tuple[int, dict[str, StoredFile | None], dict[str, StoredFile]]] = field(default_factory=list)
+    log_readers: list[Callable[[bytes], None]] = field(default_factory=list)
+
+    def printk(self, text: bytes) -> None:
+        """The machine's kernel logs lines."""
+        for reader in self.log_readers:
+            reader(text)
 
     async def enter(self, verb: str) -> None:
         """Count a call, take its time and raise what it was told to raise."""
@@ -175,6 +181,16 @@ class MemoryTarget:
         if output is not None and done.stdout:
             output(done.stdout)
         return done
+
+    async def follow_kernel_log(self, output: Callable[[bytes], None]) -> str:
+        """See `Target.follow_kernel_log`."""
+        await self._machine.enter("follow")
+        self._machine.log_readers.append(output)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._machine.log_readers.remove(output)
+        return ""
 
     async def close(self) -> None:
         """See `Target.close`."""

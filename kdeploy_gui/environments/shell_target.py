@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from kdeploy_gui import resources
-from kdeploy_gui.environments import tar_stream
+from kdeploy_gui.environments import kernel_log, tar_stream
 from kdeploy_gui.environments.shell_facts import asked, parse_facts
 from kdeploy_gui.errors import ContentChanged, Evidence, KdeployError, NothingKept, TargetBusy, TargetError
 from kdeploy_gui.model.command import Command, Completed
@@ -183,6 +183,10 @@ class ShellTarget:
                 evidence=Evidence(command.title),
                 title=command.title,
             ) from late
+
+    async def follow_kernel_log(self, output: Callable[[bytes], None]) -> str:
+        """See `Target.follow_kernel_log`."""
+        return await kernel_log.follow(self._shell, output)
 
     async def close(self) -> None:
         """See `Target.close`."""

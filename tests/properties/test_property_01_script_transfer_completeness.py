@@ -192,6 +192,7 @@ class AnswerLost:
         self.survey = target.survey
         self.restore = target.restore
         self.execute = target.execute
+        self.follow_kernel_log = target.follow_kernel_log
         self.close = target.close
 
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:

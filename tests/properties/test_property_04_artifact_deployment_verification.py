@@ -63,6 +63,7 @@ class _Tampered:
         self.place = target.place
         self.restore = target.restore
         self.execute = target.execute
+        self.follow_kernel_log = target.follow_kernel_log
         self.close = target.close
 
     async def survey(self, paths: Sequence[str], *, sweep: bool = False) -> Mapping[str, FileState]:
