@@ -38,7 +38,7 @@ follow() {
             was=$now
         done
     else
-        refuse "$was"
+        refuse "$(printf '%s\n' "$was" | tail -n 1)"
     fi
 }
 

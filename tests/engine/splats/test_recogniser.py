@@ -176,3 +176,21 @@ def test_the_same_defect_at_another_time_and_place_has_the_same_title() -> None:
 def test_hostile_lines_take_no_time(line: bytes) -> None:
     """A pattern that backtracks would not come back."""
     splats_in((line + b"\n") * 50)
+
+
+def test_a_suite_that_is_heard_of_no_more_ends_after_some_lines() -> None:
+    report = b"BUG: KASAN: use-after-free in real_driver+0x1/0x2\n"
+    suite = b"    # Subtest: kasan\n"
+    assert [each.grade for each in splats_in(suite + b"a line\n" * 4000 + report)] == [Grade.EXPECTED]
+    assert [each.grade for each in splats_in(suite + b"a line\n" * 6000 + report)] == [Grade.REAL]
+
+
+def test_lines_of_many_others_end_a_report() -> None:
+    recogniser = Recogniser()
+    recogniser.feed(b"[    1.000000][ T1] " + OOPS)
+    assert recogniser.feed(b"[    1.100000][ T2] usb 1-1: new device\n" * (MOST_LINES + 1)) != []
+
+
+def test_prefaces_of_many_are_bounded() -> None:
+    cuts = b"".join(b"[    1.000000][ T%d] ------------[ cut here ]------------\n" % each for each in range(40))
+    assert [each.title for each in splats_in(cuts + b"[    1.000000][ T1] " + OOPS)] == [NULL]
