@@ -13,7 +13,7 @@ help:
 	@echo 'make test    run the tests with branch coverage'
 	@echo 'make check   formatting, lint, types, import contracts, shell syntax'
 	@echo 'make fix     format, and mend what the linter can mend'
-	@echo 'make bench   compare with rsync, pyinfra and ansible, then measure the window under load'
+	@echo 'make bench   compare with rsync, pyinfra and ansible, then measure the window under load and the splat recogniser'
 	@echo 'make soak    kill deployments at random points and count what is left (ARGS="--points 20" for fewer)'
 	@echo 'make pictures   accept how the window looks now as how it shall look'
 	@echo 'make lock    write packaging/locks/ again (ARGS=--upgrade for newer versions)'
@@ -62,6 +62,7 @@ bench:
 	@$(BIN)/python -m tests.bench $(ARGS)
 	@$(BIN)/python -m tests.bench.window
 	@$(BIN)/python -m tests.bench.log_view
+	@$(BIN)/python -m tests.bench.splats
 
 soak:
 	@packaging/setup.sh test

@@ -10,7 +10,8 @@ KdeployError
 ├── TargetError      TARGET     whoever owns the target: disk, permissions, tools
 │   ├── TargetBusy                  somebody else is writing there: try again
 │   │   └── PackagesLocked          another package manager is at work: wait for it
-│   └── ReadinessError              a validation check says no
+│   ├── ReadinessError              a validation check says no
+│   └── KernelSplat                 its kernel reported trouble of its own
 ├── ArtifactError    ARTIFACT   whoever built the artifact
 │   └── ContentChanged              its bytes moved under us: try once more
 ├── GuestError       VM         the hypervisor
@@ -153,6 +154,10 @@ class NothingKept(TargetError):
 
 class ReadinessError(TargetError):
     """A validation check failed: the environment is not READY."""
+
+
+class KernelSplat(TargetError):
+    """The target's kernel reported a defect, a hang or a crash while the run was there."""
 
 
 class ArtifactError(KdeployError):

@@ -81,6 +81,12 @@ class Target(Protocol):
     async def execute(self, command: Command, output: Callable[[bytes], None] | None = None) -> Completed:
         """Run a command; `output` also gets stdout and stderr as they come. Ends the remote process on cancel."""
 
+    async def follow_kernel_log(self, output: Callable[[bytes], None]) -> str:
+        """Hand on whole lines that the kernel logs from now on, until cancelled.
+
+        Returns early, and says why, where the log cannot be read, or no longer.
+        """
+
     async def close(self) -> None:
         """Let go of the connection; never raises."""
 

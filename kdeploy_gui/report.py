@@ -23,6 +23,7 @@ from kdeploy_gui.model.event import (
 )
 from kdeploy_gui.model.figures import duration, size
 from kdeploy_gui.model.run import EnvironmentState, RunState, fold
+from kdeploy_gui.model.splat import Splat, SplatSeen
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from kdeploy_gui.model.visible import visible_lines
 
@@ -56,6 +57,15 @@ class Retry:
 
 
 @dataclass(slots=True)
+class SplatRow:
+    """The first kernel report of a title, the stage it came in, and how many there were."""
+
+    splat: Splat
+    stage: str
+    count: int = 0
+
+
+@dataclass(slots=True)
 class Detail:
     """What the fold of a run does not keep of one environment; of repeated attempts the last one counts."""
 
@@ -65,6 +75,7 @@ class Detail:
     instruments: dict[str, InstrumentState] = field(default_factory=dict)
     checks: list[CheckDone] = field(default_factory=list)
     retries: list[Retry] = field(default_factory=list)
+    splats: dict[str, SplatRow] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
         """Take one event of this environment."""
@@ -79,6 +90,9 @@ class Detail:
                 self.instruments[instrument] = event.body
             case CheckDone():
                 self.checks.append(event.body)
+            case SplatSeen(splat):
+                row = self.splats.setdefault(splat.title, SplatRow(splat, event.stage.label if event.stage else ""))
+                row.count += 1
             case RetryScheduled():
                 self.retries.append(Retry(event.stage.label if event.stage else "", event.attempt, event.body))
             case _:

@@ -40,6 +40,7 @@ from kdeploy_gui.model.plan import (
     Backoff,
     Dependency,
     Instrumentation,
+    OnSplat,
     PlanDraft,
     Policy,
     Rollback,
@@ -267,6 +268,7 @@ _policies = st.builds(
     stage_timeout=_durations,
     rollback=st.sampled_from(Rollback),
     keep_versions=st.integers(0, 100),
+    splats=st.sampled_from(OnSplat),
 )
 plan_drafts = st.builds(
     PlanDraft,

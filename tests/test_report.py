@@ -28,10 +28,16 @@ from kdeploy_gui.model.event import (
 )
 from kdeploy_gui.model.failure import Failure, Place
 from kdeploy_gui.model.run import fold
+from kdeploy_gui.model.splat import Severity, Splat, SplatClass, SplatSeen
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202eevil&amp;\"'"
+
+LEAK = Splat(kind=SplatClass.KMEMLEAK, title="kmemleak: new leaks", severity=Severity.NOTE, excerpt="not shown")
+OOPS = Splat(
+    kind=SplatClass.OOPS, title="Oops in foo_show", severity=Severity.CRASH, excerpt=f"RIP: {HOSTILE}", printed="31.4"
+)
 
 
 class Story:
@@ -79,6 +85,9 @@ def story_of_two() -> Story:
             story.tell(FileDone("/opt/tests/net/run.sh", "sent", 2048, "ab" * 32), "board-a", stage)
         if stage is Stage.INSTRUMENTATION:
             story.tell(InstrumentState("ftrace", "wanted", "yes", "no", "no", "unknown"), "board-a", stage)
+            story.tell(SplatSeen(LEAK, fails=False), "board-a", stage)
+            story.tell(SplatSeen(OOPS, fails=True), "board-a", stage)
+            story.tell(SplatSeen(OOPS, fails=True), "board-a", stage)
         if stage is Stage.VALIDATING:
             story.tell(CheckDone("memory", True, "512 MiB", "256 MiB"), "board-a", stage)
         story.tell(StageFinished(StageOutcome.SUCCEEDED, 0.25), "board-a", stage)
@@ -138,8 +147,11 @@ def test_report_tells_everything() -> None:
         "wanted",
     ]
     wanted += ["/opt/tests/net/run.sh", "2.0 kB", "abababababababab", "memory", "512 MiB", "256 MiB", "boot 1234"]
+    wanted += ["Oops in foo_show", "RIP: <script>", "31.4", "crash", "kmemleak: new leaks", "note"]
     missing = [each for each in wanted if each not in page.text]
     assert not missing
+    assert "not shown" not in page.text
+    assert page.text.count("Oops in foo_show") == 1
     assert all(stage.label in page.text for stage in Stage)
 
 

@@ -45,6 +45,7 @@ from kdeploy_gui.model.event import (
 )
 from kdeploy_gui.model.figures import duration, size
 from kdeploy_gui.model.run import EnvironmentState, RunState, StageState
+from kdeploy_gui.model.splat import SplatSeen
 from kdeploy_gui.model.stage import StageOutcome, Status
 from kdeploy_gui.model.visible import visible
 
@@ -163,6 +164,8 @@ class PlainLines:
             case TargetRebooted(before, after):
                 boots = f"boot id {visible(before)} is now {visible(after)}"
                 return f"{self._screen.symbol(AGAIN)} {label}: target rebooted, {boots}"
+            case SplatSeen(splat) if splat.counts:
+                return f"kernel: {visible(splat.words)}"
             case EnvironmentFinished(status, ready, error):
                 why = f", {error.code}: {visible(error.message)}" if error else ""
                 return f"{self._screen.symbol(STATUS_LOOKS[status])} {status}{', READY' if ready else ''}{why}"
@@ -187,6 +190,8 @@ def _detail(event: Event) -> str:
             body = event.body
             shown = f"built in {body.built_in}, reachable {body.reachable}, on {body.on}, proven {body.proven}"
             return f"{visible(body.instrument)} {body.wanted}: {shown}"
+        case SplatSeen(splat):
+            return f"kernel: {visible(splat.words)}"
         case CheckDone(check, ok, value, limit):
             return f"{visible(check)} {'ok' if ok else 'NOT OK'}: {visible(value)} (limit {visible(limit)})"
         case _:

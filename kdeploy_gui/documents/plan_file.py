@@ -254,4 +254,5 @@ def _policy(table: PlanTable) -> Policy:
         stage_timeout=policy.stage_timeout,
         rollback=policy.rollback,
         keep_versions=policy.keep_versions,
+        splats=policy.splats,
     )

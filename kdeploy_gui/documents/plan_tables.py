@@ -26,7 +26,7 @@ from kdeploy_gui.documents.field_types import (
     one_of,
 )
 from kdeploy_gui.documents.tables import Table
-from kdeploy_gui.model.plan import ArtifactType, Layout, Rollback, Want
+from kdeploy_gui.model.plan import ArtifactType, Layout, OnSplat, Rollback, Want
 
 WantField = Annotated[Want, BeforeValidator(one_of(Want))]
 
@@ -50,6 +50,7 @@ class PolicyTable(Table):
     stage_timeout: Seconds = 600.0
     rollback: Annotated[Rollback, BeforeValidator(one_of(Rollback))] = Rollback.FAILED
     keep_versions: int = Field(default=2, ge=0, le=100)
+    splats: Annotated[OnSplat, BeforeValidator(one_of(OnSplat))] = OnSplat.FAIL
 
 
 class ArtifactTable(Table):

@@ -185,6 +185,7 @@ def _policy(policy: Policy) -> Raw:
         "stage_timeout": duration_text(policy.stage_timeout),
         "rollback": policy.rollback.value,
         "keep_versions": policy.keep_versions,
+        "splats": policy.splats.value,
     }
 
 

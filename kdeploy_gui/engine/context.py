@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from kdeploy_gui.engine.boot import Boot
 from kdeploy_gui.engine.gate import RUN, checks_of, first_of, query_of
+from kdeploy_gui.engine.kernel_log import KernelLog
 from kdeploy_gui.errors import KdeployError, Rebooted
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, OutputAppended, ReadinessChanged, StageProgress, TargetRebooted
@@ -171,6 +172,7 @@ class Context:
     placing: bool = False
     locked_since: float | None = None
     instruments: dict[str, str] = field(default_factory=dict)
+    kernel_log: KernelLog = field(init=False)
     _target: Target | None = None
 
     def __post_init__(self) -> None:
@@ -183,6 +185,7 @@ class Context:
             emit=self.emit,
             output=self.output,
         )
+        self.kernel_log = KernelLog(self.emit, self.output, self.plan.policy.splats)
 
     async def target(self) -> Target:
         """The connected machine; connects anew after a lost link. Raises what `Boot.reach` raises."""
@@ -195,6 +198,7 @@ class Context:
                 raise
             self._meet(facts)
             self._target = target
+            self.kernel_log.follow(target)
         return self._target
 
     async def look(self, query: FactsQuery | None = None) -> Facts:
@@ -223,6 +227,7 @@ class Context:
 
     async def disconnect(self) -> None:
         """Let go of the machine."""
+        await self.kernel_log.stop()
         target, self._target = self._target, None
         if target is not None:
             await target.close()

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.retry import is_patient, wait_before
@@ -18,6 +19,7 @@ from kdeploy_gui.errors import (
     Category,
     Evidence,
     KdeployError,
+    KernelSplat,
     NetworkError,
     NothingKept,
     Rebooted,
@@ -114,7 +116,10 @@ class Pipeline:
     async def run(self, admission: Admission) -> None:
         """Wait for admission, then all stages; ends with exactly one `environment_finished`, cancelled or not."""
         try:
-            await self._come_through(admission)
+            try:
+                await self._come_through(admission)
+            finally:
+                await self._context.kernel_log.stop()
             self._finish(Status.COMPLETED, None)
         except StageFailed as failed:
             self._finish(Status.FAILED, failed.failure)
@@ -189,7 +194,7 @@ class Pipeline:
         try:
             async with deadline:
                 await self._catch_up()
-                await work(self._context)
+                await self._context.kernel_log.guard(partial(work, self._context))
         except TimeoutError as error:
             if not deadline.expired():
                 raise
@@ -230,6 +235,9 @@ class Pipeline:
         if isinstance(error, NetworkError):
             await context.disconnect()
         if wait is None:
+            if isinstance(error, KernelSplat):
+                await context.kernel_log.evidence()
+                await self._durable()
             if isinstance(error, TargetError | Rebooted) and self._stage is not Stage.CONNECTING:
                 await context.drop_mark(f"run {context.run}: {error.message}")
             raise StageFailed(await self._taken_back(failure)) from error

@@ -63,6 +63,7 @@ class BoardSetup:
         path = str(self.folder / "bin") if self.fault is Fault.BARE else ":".join(_search_path())
         return {
             "HOME": str(self.home),
+            "KDEPLOY_KERNEL_LOG": "no",
             "LANG": "C.UTF-8",
             "LOGNAME": user,
             MARKER: str(self.lab),

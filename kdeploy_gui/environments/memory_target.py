@@ -56,11 +56,11 @@ class Kept:
 class MemoryMachine:
     """One machine's state.
 
-    `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `restore`, `dependencies`, `install`, `execute`),
-    the errors that its next calls raise, None for a call that works; `replies` answers commands by their title; `kept`
-    are the versions that runs replaced. `links` lead to versions of sets, whose files stand in `files` under their real
-    paths; `begun` holds what came of large files before a transfer was cut short, by path and SHA-256 of all of it.
-    `depot` is what it has of packages.
+    `failures` holds, per verb (`connect`, `facts`, `survey`, `place`, `restore`, `dependencies`, `install`, `execute`,
+    `follow`), the errors that its next calls raise, None for a call that works; `replies` answers commands by their
+    title; `kept` are the versions that runs replaced. `links` lead to versions of sets, whose files stand in `files`
+    under their real paths; `begun` holds what came of large files before a transfer was cut short, by path and SHA-256
+    of all of it. `depot` is what it has of packages; `log_readers` follow the kernel's log.
     """
 
     facts: Facts = field(
@@ -90,10 +90,17 @@ class MemoryMachine:
     links: dict[str, str] = field(default_factory=dict)
     begun: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
+    log_readers: list[Callable[[bytes], None]] = field(default_factory=list)
+
     def real(self, path: str) -> str:
         """Where a path leads."""
         link = next((each for each in self.links if path.startswith(f"{each}/")), "")
         return self.links[link] + path[len(link) :] if link else path
+
+    def printk(self, text: bytes) -> None:
+        """The machine's kernel logs lines."""
+        for reader in self.log_readers:
+            reader(text)
 
     async def enter(self, verb: str) -> None:
         """Count a call, take its time and raise what it was told to raise."""
@@ -281,6 +288,16 @@ class MemoryTarget:
         if output is not None and done.stdout:
             output(done.stdout)
         return done
+
+    async def follow_kernel_log(self, output: Callable[[bytes], None]) -> str:
+        """See `Target.follow_kernel_log`."""
+        await self._machine.enter("follow")
+        self._machine.log_readers.append(output)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._machine.log_readers.remove(output)
+        return ""
 
     async def close(self) -> None:
         """See `Target.close`."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from posixpath import dirname
 
 from kdeploy_gui import resources
-from kdeploy_gui.environments import tar_stream
+from kdeploy_gui.environments import kernel_log, tar_stream
 from kdeploy_gui.environments.control_lists import Staging
 from kdeploy_gui.environments.shell import Meter, Shell, once, stream
 from kdeploy_gui.environments.shell_answers import facts_bound, in_bounds, survey_bound
@@ -195,6 +195,10 @@ class ShellTarget:
                 evidence=Evidence(command.title),
                 title=command.title,
             ) from late
+
+    async def follow_kernel_log(self, output: Callable[[bytes], None]) -> str:
+        """See `Target.follow_kernel_log`."""
+        return await kernel_log.follow(self._shell, output)
 
     async def close(self) -> None:
         """See `Target.close`."""

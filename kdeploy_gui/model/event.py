@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.splat import SplatSeen
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 
 type_pattern = re.compile(r"(?<!^)(?=[A-Z])")
@@ -220,6 +221,7 @@ Body = (
     | DependencyDone
     | InstrumentState
     | CheckDone
+    | SplatSeen
     | RetryScheduled
     | OutputAppended
     | StageFinished

@@ -42,6 +42,13 @@ class Rollback(StrEnum):
     NONE = "none"
 
 
+class OnSplat(StrEnum):
+    """What becomes of an environment whose kernel reports trouble during the run."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """Waits between attempts: `initial` seconds, times `factor` each time, at most `maximum`, +/- `jitter` (0..1)."""
@@ -63,6 +70,7 @@ class Policy:
     stage_timeout: float = 600.0
     rollback: Rollback = Rollback.FAILED
     keep_versions: int = 2
+    splats: OnSplat = OnSplat.FAIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from kdeploy_gui.model.event import (
     TargetRebooted,
 )
 from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.splat import SplatSeen
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 
 
@@ -49,7 +50,8 @@ class EnvironmentState:
     """One environment within a run. `note` says in words what goes on now.
 
     `queued` is set while it waits for its turn or its lock, `retry` while it waits for another attempt; `checks`,
-    `dependencies` and `instruments` are the newest of each name; `heard` is the time of its last event.
+    `dependencies` and `instruments` are the newest of each name, `splats` the first of each title; `heard` is the time
+    of its last event.
     """
 
     name: str
@@ -62,6 +64,7 @@ class EnvironmentState:
     dependencies: Mapping[str, DependencyDone] = field(default_factory=dict)
     instruments: Mapping[str, InstrumentState] = field(default_factory=dict)
     checks: Mapping[str, CheckDone] = field(default_factory=dict)
+    splats: Mapping[str, SplatSeen] = field(default_factory=dict)
     queued: EnvironmentQueued | None = None
     retry: RetryScheduled | None = None
     note: str = ""
@@ -109,6 +112,10 @@ class EnvironmentState:
                 return replace(state, instruments={**state.instruments, name: event.body})
             case CheckDone(name):
                 return replace(state, checks={**state.checks, name: event.body})
+            case SplatSeen(splat):
+                note = f"kernel: {splat.title}" if splat.counts else state.note
+                first = state.splats.get(splat.title, event.body)
+                return replace(state, splats={**state.splats, splat.title: first}, note=note)
             case RetryScheduled(in_s, because):
                 return replace(state, retry=event.body, note=f"again in {in_s:.1f} s: {because.message}")
             case ReadinessChanged(ready, because):

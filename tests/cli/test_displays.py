@@ -40,6 +40,7 @@ from kdeploy_gui.model.event import (
 )
 from kdeploy_gui.model.failure import Failure, Place
 from kdeploy_gui.model.run import RunState, fold
+from kdeploy_gui.model.splat import Grade, Severity, Splat, SplatClass, SplatSeen
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from tests.cli.program import BUFFERED, COMMAND, Lab
 from tests.lab.sshd import Sshd
@@ -194,6 +195,14 @@ def test_plain_lines_tell_waits_reboots_and_warnings(capsys: pytest.CaptureFixtu
     assert lines[1] == "a: environment connection: waiting for boot, 0 s of 180 s"
     assert lines[2].startswith("a: ↻ readiness validation: target rebooted, boot id b1 is now b2")
     assert lines[3:] == ["a: warning temperature: 90.0 °C"]
+
+
+def test_plain_lines_tell_kernel_reports_that_count(capsys: pytest.CaptureFixture[str]) -> None:
+    oops = Splat(kind=SplatClass.OOPS, title=f"Oops in {HOSTILE}", severity=Severity.CRASH)
+    wanted = Splat(kind=SplatClass.KASAN, title="KASAN: x", severity=Severity.ERROR, grade=Grade.EXPECTED)
+    told = events(*(("a", Stage.DEPLOYING, SplatSeen(each, fails=False)) for each in (oops, wanted)))
+    assert plain(told, capsys, verbose=False) == [f"a: kernel: Oops in {HARMLESS} (crash)"]
+    assert plain(told, capsys, verbose=True)[1:] == ["a: kernel: KASAN: x (error, expected)"]
 
 
 def test_verbose_lines_tell_everything(capsys: pytest.CaptureFixture[str]) -> None:

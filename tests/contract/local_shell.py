@@ -43,7 +43,7 @@ class LocalShell:
         assert process.stdin
         assert process.stdout
         assert process.stderr
-        reading = asyncio.gather(process.stdout.read(), process.stderr.read())
+        reading = asyncio.gather(_read(process.stdout, output), _read(process.stderr, output))
         try:
             with suppress(BrokenPipeError, ConnectionResetError):
                 if source is not None:
@@ -52,8 +52,6 @@ class LocalShell:
                         await process.stdin.drain()
             process.stdin.close()
             stdout, stderr = await reading
-            if output is not None:
-                output(stdout + stderr)
             return Completed(await process.wait(), stdout, stderr)
         except BaseException:
             process.stdin.close()
@@ -68,3 +66,12 @@ class LocalShell:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+async def _read(stream: asyncio.StreamReader, output: Callable[[bytes], None] | None) -> bytes:
+    found = b""
+    while data := await stream.read(65536):
+        found += data
+        if output is not None:
+            output(data)
+    return found

@@ -15,6 +15,7 @@ from kdeploy_gui.model.plan import (
     Backoff,
     Dependency,
     Instrumentation,
+    OnSplat,
     PlanDraft,
     Policy,
     Rollback,
@@ -35,6 +36,7 @@ backoff = { initial = "500ms", factor = 2, max = "1m", jitter = 0 }
 stage_timeout = "10m"
 rollback = "all"
 keep_versions = 3
+splats = "warn"
 
 [[artifacts]]
 source = "scripts/*.sh"
@@ -131,7 +133,7 @@ def test_whole_plan_becomes_a_draft(tmp_path: Path) -> None:
             clock_skew=5.0,
             temperature=85.5,
         ),
-        policy=Policy(5, 4, 1, Backoff(0.5, 2.0, 60.0, 0.0), 600.0, Rollback.ALL, 3),
+        policy=Policy(5, 4, 1, Backoff(0.5, 2.0, 60.0, 0.0), 600.0, Rollback.ALL, 3, OnSplat.WARN),
     )
 
 
@@ -163,6 +165,7 @@ BAD = [
     ("policy.max_parallel = 0", "policy.max_parallel", "max_parallel must be at least 1, not 0"),
     ("policy.retries = 11", "policy.retries", "retries must be at most 10, not 11"),
     ("policy.retries = -1", "policy.retries", "retries must be at least 0, not -1"),
+    ("policy.splats = 'ignore'", "policy.splats", 'splats must be one of fail, warn, not "ignore"'),
     ("policy.keep_versions = -1", "policy.keep_versions", "keep_versions must be at least 0, not -1"),
     ("policy.backoff.jitter = 1.1", "policy.backoff.jitter", "jitter must be at most 1.0, not 1.1"),
     ("policy.backoff.jitter = nan", "policy.backoff.jitter", "jitter must be a finite number, not nan"),

@@ -79,6 +79,9 @@ class HookedTarget:
         await self._hook(self._name, command.title)
         return await self._inner.execute(command, output)
 
+    async def follow_kernel_log(self, output: Callable[[bytes], None]) -> str:
+        return await self._inner.follow_kernel_log(output)
+
     async def close(self) -> None:
         self._closed()
         await self._hook(self._name, "close")

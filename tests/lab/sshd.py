@@ -39,7 +39,8 @@ class Sshd:
     """One server that answers as many hosts: 127.0.0.11, .12 ... each with a home of its own.
 
     As root every host can have an account of its own (`accounts=True`); otherwise all hosts are the current user with
-    HOME set per host, so that `~` is never this machine's real home. `options` are further lines of sshd_config.
+    HOME set per host, so that `~` is never this machine's real home. `options` are further lines of sshd_config,
+    `variables` the environment of its sessions: left alone, nobody follows the log of this machine's own kernel.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Sshd:
     host_key_types: tuple[str, ...] = ("ed25519",)
     max_startups: str = "1000:30:2000"
     options: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=lambda: {"KDEPLOY_KERNEL_LOG": "no"})
     port: int = 0
     _process: subprocess.Popen[bytes] | None = None
     _users: tuple[Account, ...] = ()
@@ -216,7 +218,7 @@ class Sshd:
         return "".join([*(f"{name} {value}\n" for name, value in lines.items()), *keys, *listen, *self._variables()])
 
     def _variables(self) -> list[str]:
-        marker = f"{MARKER}={self.folder}"
+        marker = " ".join(f"{name}={value}" for name, value in {MARKER: self.folder, **self.variables}.items())
         if self.accounts:
             return [f"SetEnv {marker}\n"]
         for host in range(self.hosts):

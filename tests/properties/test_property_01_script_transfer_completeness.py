@@ -194,6 +194,7 @@ class AnswerLost:
         self.dependencies = target.dependencies
         self.install = target.install
         self.execute = target.execute
+        self.follow_kernel_log = target.follow_kernel_log
         self.close = target.close
 
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:

@@ -65,6 +65,7 @@ class _Tampered:
         self.dependencies = target.dependencies
         self.install = target.install
         self.execute = target.execute
+        self.follow_kernel_log = target.follow_kernel_log
         self.close = target.close
 
     async def survey(

@@ -65,6 +65,7 @@ from kdeploy_gui.model.event import (
 from kdeploy_gui.model.failure import Failure, Place
 from kdeploy_gui.model.plan import PlanSource
 from kdeploy_gui.model.run import fold
+from kdeploy_gui.model.splat import Severity, Splat, SplatClass, SplatSeen
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from kdeploy_gui.model.visible import is_visible
 from kdeploy_gui.ui.application import add_shell_commands
@@ -127,6 +128,7 @@ def tell_run(session: Session, folder: Path) -> int:
         (FileDone(H, "sent", 1, H), Stage.DEPLOYING),
         (InstrumentState(H, H, H, H, H, H, H), Stage.DEPLOYING),
         (CheckDone(H, False, H, H), Stage.DEPLOYING),
+        (SplatSeen(Splat(kind=SplatClass.OOPS, title=H, severity=Severity.CRASH), True), Stage.DEPLOYING),
         (ReadinessChanged(False, H), Stage.DEPLOYING),
         (StageFinished(StageOutcome.FAILED, 1.0), Stage.DEPLOYING),
         (EnvironmentFinished(Status.FAILED, False, error), None),

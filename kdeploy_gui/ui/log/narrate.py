@@ -29,6 +29,7 @@ from kdeploy_gui.model.event import (
 )
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.figures import duration, size
+from kdeploy_gui.model.splat import SplatSeen
 from kdeploy_gui.model.stage import StageOutcome, Status
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.log.ansi import clean
@@ -138,6 +139,8 @@ def _of_stage(body: Body) -> str:
             return f"{instrument} ({wanted}): {states}{f'. {note}' if note else ''}"
         case CheckDone(check, ok, value, limit):
             return f"Check {check.replace('_', ' ')} {'passed' if ok else 'failed'}: {value} ({limit})"
+        case SplatSeen(splat):
+            return f"Kernel: {splat.words}"
         case RollbackDone(of, restored, removed, because):
             done = f"{restored} files restored, {removed} removed"
             return f"Run {of} was not taken back: {because}" if because else f"Run {of} was taken back: {done}"
@@ -166,12 +169,14 @@ _ENDS = {
 
 def _level(body: Body) -> Level:
     match body:
-        case CheckDone(ok=False) | StageFinished(StageOutcome.FAILED):
+        case CheckDone(ok=False) | SplatSeen(fails=True) | StageFinished(StageOutcome.FAILED):
             return Level.PROBLEM
         case DependencyDone(action="missing", required=required):
             return Level.PROBLEM if required else Level.ATTENTION
         case InstrumentState(wanted="required", on="no" | "unknown"):
             return Level.PROBLEM
+        case SplatSeen(splat):
+            return Level.ATTENTION if splat.counts else Level.PLAIN
         case (
             RollbackDone()
             | ReadinessChanged(ready=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QLineEdit, QScrollArea, QSpinBox, QVBoxLayout, QWidget
@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QLineEdit, QScrollArea, QS
 from kdeploy_gui.model.environment import Lab
 from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.figures import size
-from kdeploy_gui.model.plan import Backoff, PlanDraft, Policy, Rollback, Validation
+from kdeploy_gui.model.plan import Backoff, OnSplat, PlanDraft, Policy, Rollback, Validation
 from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
@@ -307,6 +307,9 @@ class PolicyForm(QWidget):
         self.rollback = QComboBox()
         self.rollback.setAccessibleName("Rollback")
         self.rollback.addItems([each.value for each in Rollback])
+        self.splats = QComboBox()
+        self.splats.setAccessibleName("After a kernel report")
+        self.splats.addItems([each.value for each in OnSplat])
         self._note = PlainLabel("", look, Text.CELL, "retry", wrap=True)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -321,6 +324,7 @@ class PolicyForm(QWidget):
             ("First wait", self.backoff, "growing with each attempt"),
             ("Give a stage", self.stage_timeout, "for each attempt"),
             ("Roll back", self.rollback, "environments, when one fails"),
+            ("Kernel report", self.splats, "an oops or the like fails the environment, or is only told"),
         )
         for number, (label, field, hint) in enumerate(rows):
             field.setFixedWidth(look.px(112))
@@ -334,7 +338,8 @@ class PolicyForm(QWidget):
             spin.valueChanged.connect(self._changed)
         self.stage_timeout.textEdited.connect(self._changed)
         self.backoff.textEdited.connect(self._changed)
-        self.rollback.currentTextChanged.connect(self._changed)
+        for choice in (self.rollback, self.splats):
+            choice.currentTextChanged.connect(self._changed)
 
     @property
     def policy(self) -> Policy:
@@ -351,8 +356,9 @@ class PolicyForm(QWidget):
         ):
             with QSignalBlocker(spin):
                 spin.setValue(value)
-        with QSignalBlocker(self.rollback):
-            self.rollback.setCurrentText(policy.rollback.value)
+        for choice, chosen in ((self.rollback, policy.rollback.value), (self.splats, policy.splats.value)):
+            with QSignalBlocker(choice):
+                choice.setCurrentText(chosen)
         for field, text in (
             (self.stage_timeout, span_of(policy.stage_timeout)),
             (self.backoff, span_of(policy.backoff.initial)),
@@ -362,7 +368,7 @@ class PolicyForm(QWidget):
 
     def show_problems(self, problems: Mapping[str, str]) -> None:
         """Say what is wrong."""
-        names = {"priority", "max_parallel", "retries", "backoff", "stage_timeout", "rollback", "keep_versions"}
+        names = {each.name for each in fields(Policy)}
         found = [message for field, message in problems.items() if field.partition(".")[0] in names]
         self._say("\n".join(found))
 
@@ -386,6 +392,7 @@ class PolicyForm(QWidget):
             stage_timeout=timeout,
             backoff=backoff,
             rollback=Rollback(self.rollback.currentText()),
+            splats=OnSplat(self.splats.currentText()),
         )
         self.edited.emit()
 

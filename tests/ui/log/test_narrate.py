@@ -24,6 +24,7 @@ from kdeploy_gui.model.event import (
     TargetRebooted,
 )
 from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.splat import Grade, Severity, Splat, SplatClass, SplatSeen
 from kdeploy_gui.model.stage import Outcome
 from kdeploy_gui.model.visible import is_visible
 from kdeploy_gui.ui.log.narrate import Level, elapsed, narrate, narrate_failure, plural, progress_words
@@ -114,3 +115,11 @@ def test_figures() -> None:
     assert progress_words(StageProgress(29_600_000, 41_800_000, "bytes")) == "29.6 MB of 41.8 MB"
     assert progress_words(StageProgress(2, 3, "packages")) == "2 of 3 packages"
     assert progress_words(StageProgress(0, 0, note="waiting")) == "waiting"
+
+
+def test_kernel_reports_ask_to_be_read_as_much_as_they_matter() -> None:
+    oops = Splat(kind=SplatClass.OOPS, title="Oops in foo_show", severity=Severity.CRASH)
+    assert words(SplatSeen(oops, fails=True)) == [("Kernel: Oops in foo_show (crash)", Level.PROBLEM)]
+    assert words(SplatSeen(oops, fails=False)) == [("Kernel: Oops in foo_show (crash)", Level.ATTENTION)]
+    wanted = dataclasses.replace(oops, grade=Grade.EXPECTED)
+    assert words(SplatSeen(wanted, fails=False)) == [("Kernel: Oops in foo_show (crash, expected)", Level.PLAIN)]

@@ -20,6 +20,7 @@ from kdeploy_gui.model.plan import (
     Backoff,
     Dependency,
     Instrumentation,
+    OnSplat,
     PlanDraft,
     Policy,
     Rollback,
@@ -59,7 +60,7 @@ DRAFT = PlanDraft(
         clock_skew=5.0,
         temperature=80.5,
     ),
-    policy=Policy(7, 3, 2, Backoff(initial=2.0, factor=3.0), 90.0, Rollback.NONE, 5),
+    policy=Policy(7, 3, 2, Backoff(initial=2.0, factor=3.0), 90.0, Rollback.NONE, 5, OnSplat.WARN),
 )
 STEPS = (EnvironmentsStep, ArtifactsStep, DependenciesStep, InstrumentationStep, ValidationStep)
 
