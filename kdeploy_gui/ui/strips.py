@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.ui.look import Look, Text
-from kdeploy_gui.ui.sentences import without_marks
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import CATEGORY_LOOK, Condition
 from kdeploy_gui.ui.widgets import Button, IconButton, IconLabel, Kind, PlainLabel
@@ -67,7 +66,7 @@ class NoticeStrip(Strip):
         _, icon = CATEGORY_LOOK[failure.category]
         self._icon.show_icon(icon, "retry")
         self._what.setText(f"{failure.message} ({failure.code})")
-        self._remedy.setText(without_marks(failure.remedy))
+        self._remedy.setText(failure.remedy)
         self._remedy.setVisible(bool(failure.remedy))
         self.show()
 

@@ -22,7 +22,7 @@ from kdeploy_gui.ui.environment_form.trust import TrustPage
 from kdeploy_gui.ui.errors.problem_list import Entry
 from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.main_window import MainWindow
-from kdeploy_gui.ui.sentences import sentence, without_marks
+from kdeploy_gui.ui.sentences import sentence
 from kdeploy_gui.ui.wizard.page import REVIEW, WizardPage
 
 CTRL, ALT, NONE = (
@@ -155,8 +155,7 @@ def assert_told_whole(window: MainWindow) -> None:
     assert cause is not None
     failure = cause.newest.failure
     said = "\n".join(each.text() for each in window.errors.detail.findChildren(QLabel) if each.isVisible())
-    remedy = without_marks(failure.remedy)
-    for part in (sentence(failure.message), cause.newest.environment, failure.on_target, remedy):
+    for part in (sentence(failure.message), cause.newest.environment, failure.on_target, failure.remedy):
         assert part
         assert part in said
     assert window.errors.detail.actions_shown

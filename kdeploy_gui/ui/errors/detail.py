@@ -13,7 +13,7 @@ from kdeploy_gui.model.visible import visible_lines
 from kdeploy_gui.ui.errors.actions import Action, actions_for
 from kdeploy_gui.ui.errors.problem_list import Entry, clock
 from kdeploy_gui.ui.look import Look, Text
-from kdeploy_gui.ui.sentences import sentence, without_marks
+from kdeploy_gui.ui.sentences import sentence
 from kdeploy_gui.ui.states import CATEGORY_LOOK
 from kdeploy_gui.ui.widgets import Button, Hairline, IconLabel, Kind, Pill, PlainLabel
 
@@ -161,7 +161,7 @@ class ErrorDetail(QScrollArea):
         self._section(column, "What happened", [self._text(sentence(failure.message))])
         self._section(column, "Where", [self._where(entry)])
         self._section(column, "On the target now", [self._text(failure.on_target or "Not known")])
-        ways: list[QWidget] = [self._text(without_marks(failure.remedy))] if failure.remedy else []
+        ways: list[QWidget] = [self._text(failure.remedy)] if failure.remedy else []
         if entry.cause is not None:
             self.actions_shown = actions_for(entry.cause)
             ways += [self._action(number, each) for number, each in enumerate(self.actions_shown, 1)]

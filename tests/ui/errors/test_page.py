@@ -23,7 +23,7 @@ from kdeploy_gui.ui.errors.detail import ErrorDetail, WrappedText
 from kdeploy_gui.ui.errors.page import ErrorsPage
 from kdeploy_gui.ui.errors.problem_list import Entry, Group
 from kdeploy_gui.ui.look import Look
-from kdeploy_gui.ui.sentences import sentence, without_marks
+from kdeploy_gui.ui.sentences import sentence
 from kdeploy_gui.ui.session import Place, Session, Where
 from kdeploy_gui.ui.widgets import Button
 from tests.ui.answers import Answers
@@ -77,7 +77,7 @@ def test_each_cause_is_told_whole(page: ErrorsPage) -> None:
         text = shown(page)
         failure = cause.newest.failure
         assert sentence(failure.message) in text
-        assert without_marks(failure.remedy) in text
+        assert failure.remedy in text
         assert failure.on_target in text
         assert cause.newest.environment in text
 
