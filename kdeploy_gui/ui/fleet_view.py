@@ -21,6 +21,7 @@ class FleetView(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._begins = False
         self.tree = EnvironmentPanel(session)
         self.fleet = FleetPage(session)
         session.commands.attach(self.tree, "fleet")
@@ -56,6 +57,7 @@ class FleetView(QWidget):
 
     def focus_first(self) -> None:
         """Put the focus where work begins."""
+        self._begins = not self._session.machines.loaded
         if self._pages.currentWidget() is self.start:
             self.start.focus_first()
         else:
@@ -70,5 +72,8 @@ class FleetView(QWidget):
         machines = self._session.machines
         if machines.loaded and not machines.environments and not self._session.runs.active:
             self._pages.setCurrentWidget(self.start)
+            if self._begins:
+                self._begins = False
+                self.start.focus_first()
         elif self._pages.currentWidget() is self.start and machines.environments:
             self._pages.setCurrentWidget(self.fleet)

@@ -19,6 +19,7 @@ from kdeploy_gui.model.run import fold
 from kdeploy_gui.model.stage import Stage, StageOutcome, Status
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.progress.model import Column, FleetModel
+from kdeploy_gui.ui.sentences import sentence
 from kdeploy_gui.ui.session import Session
 from tests.strategies import START, Fleet, Step, fleets
 from tests.ui.progress.pages import open_page
@@ -116,4 +117,4 @@ def test_steps_of_a_real_run_are_told_in_detail(demo: Session, qtbot: QtBot) -> 
                     assert f"attempt {each.attempts}" in tip
                     assert each.started.astimezone().strftime("%H:%M:%S") in tip
             if state.status is Status.FAILED and state.error is not None:
-                assert page.model.at(page.model.place(name)).now == visible(state.error.message)
+                assert page.model.at(page.model.place(name)).now == visible(sentence(state.error.message))

@@ -23,10 +23,11 @@ from kdeploy_gui.model.failure import Failure, Place
 from kdeploy_gui.model.history import FailureRecord
 from kdeploy_gui.model.visible import is_visible, visible, visible_lines
 from kdeploy_gui.ui.errors.causes import Cause, sort_out
-from kdeploy_gui.ui.errors.detail import ErrorDetail
+from kdeploy_gui.ui.errors.detail import ErrorDetail, WrappedText
 from kdeploy_gui.ui.errors.problem_list import Entry, ProblemModel
 from kdeploy_gui.ui.errors.report import report
 from kdeploy_gui.ui.look import Look
+from kdeploy_gui.ui.sentences import sentence
 from kdeploy_gui.ui.states import CATEGORY_LOOK
 from tests.strategies import START, failures, texts
 
@@ -79,8 +80,13 @@ def assert_told_plainly(detail: ErrorDetail, cause: Cause) -> None:
         assert label.textFormat() is Qt.TextFormat.PlainText
         assert is_visible(label.text().replace("\n", "").replace("\t", ""))
     selectable = {each.text() for each in labels if each.textInteractionFlags() & SELECTABLE == SELECTABLE}
+    for block in detail.widget().findChildren(WrappedText):
+        assert block.textInteractionFlags() & SELECTABLE == SELECTABLE
+        shown = block.document().toRawText().replace("\u2029", "\n")  # toPlainText() turns no-break spaces into others
+        assert is_visible(shown.replace("\n", "").replace("\t", ""))
+        selectable.add(shown)
     evidence = "\n".join(part for part in (failure.evidence.command, failure.evidence.stderr) if part)
-    for text in (failure.message, failure.on_target, failure.remedy, failure.where.path, evidence):
+    for text in (sentence(failure.message), failure.on_target, failure.remedy, failure.where.path, evidence):
         assert not text or visible_lines(text) in selectable
     assert {CATEGORY_LOOK[failure.category][0], visible(failure.code)} - {""} <= {each.text() for each in labels}
 

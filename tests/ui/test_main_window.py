@@ -51,6 +51,9 @@ def demo_window(demo: Session, qtbot: QtBot) -> Iterator[MainWindow]:
 def test_an_empty_home_shows_the_start_page(window: MainWindow, session: Session, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: session.machines.loaded)
     qtbot.waitUntil(window.fleet.start.isVisible)
+    focus = QApplication.focusWidget()
+    assert focus is not None
+    assert focus.accessibleName() == "Start demo lab"
 
     session.services.inventory.add(Environment(name="board-1", host="127.0.0.1", port=1))
     session.machines.reload()

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QStyle, QSty
 from kdeploy_gui.model.check import Finding
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.look import Look, Text
+from kdeploy_gui.ui.sentences import sentence, without_marks
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.tips import plain_tip
 
@@ -201,7 +202,7 @@ _WRAP = Qt.TextFlag.TextWordWrap | Qt.TextFlag.TextWrapAnywhere
 
 
 def _shown(text: str) -> str:
-    return visible(text[:LONGEST])
+    return visible(sentence(without_marks(text[:LONGEST])))
 
 
 def _has_block(finding: Finding) -> bool:

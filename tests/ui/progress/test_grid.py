@@ -167,7 +167,7 @@ def test_hostile_text_is_drawn(look: Look, qtbot: QtBot) -> None:
 
 
 def test_three_hundred_rows_at_ten_hertz_cost_little(look: Look, qtbot: QtBot) -> None:
-    """The budget is 10 ms a tick; asserted is a multiple, for machines that others use, too."""
+    """The budget is 10 ms a tick; asserted is a multiple of it, in time worked: others use the machine, too."""
     names = [f"board-{number:03}" for number in range(300)]
     story = Story(names)
     for name in names:
@@ -179,9 +179,9 @@ def test_three_hundred_rows_at_ten_hertz_cost_little(look: Look, qtbot: QtBot) -
         for name in names:
             story.tell(StageProgress(step * MIB, 40 * MIB, "bytes"), name, Stage.DEPLOYING, 1)
         state = state.after_all(story.events)
-        begun = time.perf_counter()
+        begun = time.thread_time()
         model_of(grid).update(state, names, NOW + timedelta(seconds=step / 10))
-        costs.append(time.perf_counter() - begun)
+        costs.append(time.thread_time() - begun)
         QApplication.processEvents()
 
     assert min(costs) < 0.03, costs
