@@ -215,7 +215,7 @@ async def _stream(head: bytes, blocks: Iterator[bytes], meter: _Meter) -> AsyncI
 
 def _script(name: str) -> str:
     """A script that works on sets of files, with the functions it stands on."""
-    return resources.text("remote/transaction.sh") + resources.text(f"remote/{name}.sh")
+    return "".join(resources.text(f"remote/{each}.sh") for each in ("transaction", "versions", name))
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
