@@ -39,6 +39,7 @@ from kdeploy_gui.model.plan import (
     Backoff,
     Dependency,
     Instrumentation,
+    Layout,
     PlanDraft,
     Policy,
     Rollback,
@@ -225,6 +226,7 @@ def _artifacts() -> st.SearchStrategy[Artifact]:
         owner=st.sampled_from(["", "root", "root:root", ":lab"]),
         sensitive=st.booleans(),
         allow_setuid=st.booleans(),
+        layout=st.sampled_from(Layout),
         depends_on=_patterns,
     )
 
