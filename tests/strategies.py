@@ -40,6 +40,7 @@ from kdeploy_gui.model.plan import (
     Backoff,
     Dependency,
     Instrumentation,
+    Layout,
     OnSplat,
     PlanDraft,
     Policy,
@@ -228,6 +229,7 @@ def _artifacts() -> st.SearchStrategy[Artifact]:
         owner=st.sampled_from(["", "root", "root:root", ":lab"]),
         sensitive=st.booleans(),
         allow_setuid=st.booleans(),
+        layout=st.sampled_from(Layout),
         depends_on=_patterns,
     )
 

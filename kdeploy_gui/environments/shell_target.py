@@ -207,4 +207,4 @@ class ShellTarget:
 
 def _script(name: str) -> str:
     """A script that works on sets of files, with the functions it stands on."""
-    return resources.text("remote/transaction.sh") + resources.text(f"remote/{name}.sh")
+    return "".join(resources.text(f"remote/{each}.sh") for each in ("transaction", "versions", name))

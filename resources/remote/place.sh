@@ -72,6 +72,10 @@ if ! said=$(tar -xof - -C / 2>&1) || [ ! -f "$control/whole" ]; then
     esac
     fail
 fi
+if [ -s "$control/versions" ] && ! command -v readlink > /dev/null; then
+    echo "readlink: not found; versioned folders need it" >&2
+    fail
+fi
 batch "$control/resumed" take || fail
 forget_before
 batch "$control/linked" link_over && batch "$control/copied" copy_over || fail

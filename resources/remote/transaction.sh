@@ -143,25 +143,6 @@ keep_previous() {
     done
 }
 
-# Files of the version before that stay as they are: the same ones once more, or copies where that cannot be.
-link_over() {
-    to=$1
-    shift
-    ! ln -- "$@" "$to/" 2>/dev/null || return 0
-    for file do
-        copy=$to/${file##*/}
-        rm -f -- "$copy"
-        ln -- "$file" "$copy" 2>/dev/null && continue
-        cp -pf -- "$file" "$copy" && [ "$(sha256sum < "$file")" = "$(sha256sum < "$copy")" ] || return 1
-    done
-}
-
-copy_over() {
-    to=$1
-    shift
-    cp -pf -- "$@" "$to/"
-}
-
 remember_attributes() {
     shift
     stat -c '%a %u:%g	%n' -- "$@" >> "$control/before"
@@ -228,14 +209,6 @@ keep_folder() {
     mv -- "$keeping/part" "$keeping/$number"
 }
 
-# The versions that the links which are kept lead to.
-needed_versions() {
-    while IFS="$tab" read -r folder staged; do
-        previous=$folder/$token/old/${staged##*/}
-        [ ! -L "$previous" ] || printf '%s/%s\n' "${folder%/}" "$(readlink -- "$previous")"
-    done < "$control/commit"
-}
-
 # The version that was replaced is kept for a rollback, beside the newest ones of its owner.
 keep_version() {
     read -r keep 2>/dev/null < "$control/keep" || keep=0
@@ -272,44 +245,6 @@ drop_oldest() {
         rm -rf -- "$1"
         shift
     done
-}
-
-drop_part() {
-    kind=$1
-    shift
-    for part do
-        shift
-        set -- "$@" "$version/$part"
-    done
-    case $kind in
-        f) rm -f -- "$@" ;;
-        d) rmdir -- "$@" 2>/dev/null || : ;;
-    esac
-}
-
-# What others put into a version stays there.
-drop_version() {
-    batch "$version.files" drop_part
-    rmdir -- "$version" 2>/dev/null
-    rm -f -- "$version.files"
-}
-
-# Remove versions of ours that neither their link nor one that is kept leads to.
-prune() {
-    while IFS="$tab" read -r _ holder; do
-        leads=$(readlink -- "${holder%.kdeploy}")
-        for version in "$holder"/[0-9]*; do
-            case $version in
-                *.files)
-                    [ -d "${version%.files}" ] || rm -f -- "$version"
-                    continue
-                    ;;
-            esac
-            [ -d "$version" ] && [ -O "$version" ] && [ -f "$version.files" ] || continue
-            [ "$leads" != "${holder##*/}/${version##*/}" ] || continue
-            [ -n "$state" ] && grep -qsxF -e "$version" -- "$state"/kept/*/needs || drop_version
-        done
-    done < "$control/holders"
 }
 
 # The set is in place: keep what it replaced, or give up what it was restored from.

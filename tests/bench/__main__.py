@@ -33,6 +33,9 @@ from tests.bench.stream import make_large_plan, stream, timed
 from tests.bench.suite import Bench
 from tests.lab.sshd import Sshd
 
+WITH_SFTP = {"Subsystem": "sftp internal-sftp"}
+"""kdeploy needs none; pyinfra and ansible-core do."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -152,7 +155,7 @@ def main() -> int:
         raise SystemExit("rsync is not installed")
     with (
         tempfile.TemporaryDirectory(prefix="kdeploy-bench-") as name,
-        Sshd(Path(name) / "sshd", hosts=options.targets) as sshd,
+        Sshd(Path(name) / "sshd", hosts=options.targets, options=WITH_SFTP) as sshd,
     ):
         bench = Bench(Path(name), sshd)
         bench.make()

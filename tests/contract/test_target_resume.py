@@ -15,7 +15,7 @@ from kdeploy_gui.errors import KdeployError, NetworkError
 from kdeploy_gui.model.files import Batch, FileKind, Placement, Staged, VersionedSet
 from tests.contract.peers import DiskPeer, MemoryPeer, Peer, ignore, placement
 
-SIZE = 1_000_000
+SIZE = 4_000_000
 
 
 @pytest.fixture(autouse=True)
@@ -60,14 +60,14 @@ def item(peer: Peer, tmp_path: Path) -> Placement:
 
 async def begun(peer: Peer, item: Placement, *others: Placement) -> Staged:
     """A transfer of the file is cut short."""
-    cut_after(peer, 700_000)
+    cut_after(peer, 2_800_000)
     with pytest.raises(NetworkError):
         await peer.target.place(Batch(1, (*others, item)), ignore)
     cut_after(peer, 0)
     found = await staged(peer, item)
     assert found is not None
     data = Path(item.source).read_bytes()
-    assert 0 < found.size <= 700_000
+    assert 0 < found.size <= 2_800_000
     assert found.sha256 == hashlib.sha256(data[: found.size]).hexdigest()
     return found
 
@@ -88,7 +88,7 @@ async def test_a_large_file_goes_on_where_it_was(peer: Peer, item: Placement, tm
 
 async def test_it_may_be_cut_short_again_and_again(peer: Peer, item: Placement) -> None:
     found = await begun(peer, item)
-    for count in (760_000, 900_000, 999_999):
+    for count in (3_200_000, 3_700_000, 3_999_999):
         cut_after(peer, count)
         with pytest.raises(NetworkError):
             await peer.target.place(Batch(2, (item,), resume={item.entry.path: found.size}), ignore)
@@ -106,7 +106,7 @@ async def test_a_file_of_a_set_goes_on_in_the_next_version(peer: Peer, tmp_path:
     link = f"{peer.root}/net"
     large = placement(tmp_path, f"{link}/deep/large", Path(item.source).read_bytes())
     large = dataclasses.replace(large, link=link)
-    cut_after(peer, 700_000)
+    cut_after(peer, 2_800_000)
     with pytest.raises(NetworkError):
         await peer.target.place(Batch(1, sets=(VersionedSet(link, (large,)),)), ignore)
     cut_after(peer, 0)
@@ -142,7 +142,7 @@ async def test_bytes_that_are_not_the_right_ones_are_not_gone_on_with(peer: Peer
 
 async def test_small_files_leave_nothing(peer: Peer, item: Placement, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(defaults, "RESUME_FROM", SIZE + 1)
-    cut_after(peer, 700_000)
+    cut_after(peer, 2_800_000)
     with pytest.raises(NetworkError):
         await peer.target.place(Batch(1, (item,)), ignore)
     assert peer.leftovers() == []

@@ -14,7 +14,7 @@ from kdeploy_gui.errors import ContentChanged, TargetError
 from kdeploy_gui.model.files import FileKind, Placement, Restored
 from kdeploy_gui.model.versioned import holder, set_behind, set_hash
 from tests.contract.local_shell import LocalShell
-from tests.contract.peers import NASTY, DiskPeer, FolderContent, Peer, ignore, placement
+from tests.contract.peers import NASTY, DiskPeer, FolderContent, Peer, busybox_path, ignore, placement
 
 Files = dict[str, tuple[bytes, int]]
 
@@ -218,3 +218,18 @@ async def test_copies_are_made_where_no_hard_links_can_be(tmp_path: Path) -> Non
     assert os.stat(f"{link_of(peer)}/lib/deep/a").st_nlink == 1
     await peer.target.restore(2)
     assert await found(peer, FIRST) == FIRST
+
+
+async def test_without_readlink_no_set_is_versioned(tmp_path: Path) -> None:
+    root, home, commands = (tmp_path / each for each in ("root", "home", "bin"))
+    for each in (root, home):
+        each.mkdir()
+    path = busybox_path(commands)
+    (commands / "readlink").unlink()
+    content = FolderContent()
+    peer = DiskPeer(ShellTarget(LocalShell(("/bin/dash",), home, path), content), root, home, content)
+    with pytest.raises(TargetError) as caught:
+        await deploy(peer, tmp_path, 1, FIRST)
+    assert caught.value.message == "readlink: not found; versioned folders need it"
+    assert (peer.leftovers(), versions(peer)) == ([], [])
+    assert not os.path.lexists(link_of(peer))
