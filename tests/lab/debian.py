@@ -1,7 +1,7 @@
 """Debian machines for tests that install packages: a chroot with a real apt behind a real OpenSSH server.
 
-The system is built once (debootstrap) and kept below ~/.cache/kdeploy-lab, by the hash of its recipe. A test writes into
-a layer of its own over it (overlayfs), which is gone with the test; so what a machine was made to write can be told.
+The system is built once (debootstrap) and kept below ~/.cache/kdeploy-lab, by the hash of its recipe. A test writes
+into a layer of its own over it (overlayfs), gone with the test, so that what a machine was made to write can be told.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def chaos(sshd: Sshd, make_chaos: MakeChaos) -> Chaos:
 
 @pytest.fixture
 def make_machine(tmp_path: Path) -> Iterator[MakeMachine]:
-    """Start Debian machines with the settings of `debian.machine`; with `managers` dnf, zypper, pacman and pip are there.
+    """Start Debian machines with the settings of `debian.machine`; `managers`: dnf, zypper, pacman and pip are there.
 
     The first one ever is built, which takes a minute or two: its test needs a longer time limit.
     """

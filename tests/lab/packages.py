@@ -27,8 +27,9 @@ MANAGERS_SCRIPT = (
     """export DEBIAN_FRONTEND=noninteractive
 chroot "$root" apt-get update
 chroot "$root" apt-get install -y --no-install-recommends \
-    dnf rpm createrepo-c zypper pacman-package-manager makepkg python3-pip zstd libarchive-tools
-mkdir -p "$root/repo/rpm" "$root/repo/pacman" "$root/tmp/build"
+    dnf rpm createrepo-c zypper pacman-package-manager python3-pip zstd libarchive-tools
+mkdir -p "$root/etc/rpm" "$root/repo/rpm" "$root/repo/pacman" "$root/tmp/build/db/deptest-2.0-1"
+echo '%_dbpath /var/lib/rpm' > "$root/etc/rpm/macros"
 """
     + "".join(
         f"""cat > "$root/tmp/build/x.spec" <<'SPEC'
@@ -38,14 +39,19 @@ chroot "$root" rpmbuild --quiet -bb --define '_topdir /tmp/build' --define '_rpm
 package=$root/tmp/build/pacman-{version}
 mkdir -p "$package/usr/share/deptest"
 echo {version} > "$package/usr/share/deptest/version"
-printf '%s\\n' 'pkgname = deptest' 'pkgbase = deptest' 'pkgver = {version}-1' 'pkgdesc = a package of the tests' \
-    'url = none' 'builddate = 1' 'packager = tests' 'size = 4' 'arch = any' > "$package/.PKGINFO"
-chroot "$root" sh -c 'cd /tmp/build/pacman-{version} && bsdtar --zstd -cf /repo/pacman/deptest-{version}-1-any.pkg.tar.zst .PKGINFO usr'
+printf '%s\\n' 'pkgname = deptest' 'pkgbase = deptest' 'pkgver = {version}-1' 'pkgdesc = a package' 'url = none' \
+    'builddate = 1' 'packager = tests' 'size = 4' 'arch = any' > "$package/.PKGINFO"
+chroot "$root" sh -c 'cd /tmp/build/pacman-{version} &&
+    bsdtar --zstd -cf /repo/pacman/deptest-{version}-1-any.pkg.tar.zst .PKGINFO usr'
 """
         for version in ("1.0", "2.0")
     )
     + """chroot "$root" createrepo_c -q /repo/rpm
-chroot "$root" repo-add -q /repo/pacman/tests.db.tar.gz /repo/pacman/deptest-2.0-1-any.pkg.tar.zst
+package=deptest-2.0-1-any.pkg.tar.zst
+printf '%%%s%%\\n%s\\n\\n' FILENAME "$package" NAME deptest VERSION 2.0-1 ARCH any ISIZE 4 \
+    CSIZE "$(stat -c %s "$root/repo/pacman/$package")" \
+    SHA256SUM "$(sha256sum < "$root/repo/pacman/$package" | cut -d ' ' -f 1)" > "$root/tmp/build/db/deptest-2.0-1/desc"
+tar -czf "$root/repo/pacman/tests.db" -C "$root/tmp/build/db" deptest-2.0-1
 rm -rf "$root"/tmp/build "$root"/var/cache/apt/archives/*.deb "$root"/usr/share/doc/* "$root"/usr/share/locale/*
 """
 )

@@ -4,7 +4,13 @@ writes_lists=yes
 ZYPP_LOCK_TIMEOUT=0
 export ZYPP_LOCK_TIMEOUT
 
-zypper() { run zypper --non-interactive "$@"; }
+# From 100 on its statuses tell of success with something to know, but for 104 and 105.
+zypper() {
+    run zypper --non-interactive "$@"
+    ended=$?
+    case $ended in 10[01236] | 107) return 0 ;; esac
+    return "$ended"
+}
 
 offered() {
     zypper --no-refresh search --details --match-exact --type package "$@" 2>/dev/null |
@@ -14,7 +20,7 @@ offered() {
 refresh() { zypper refresh; }
 at_version() { printf '%s=%s' "$1" "$2"; }
 add() { zypper install --no-recommends -- "$@"; }
-add_files() { zypper install --no-recommends --allow-unsigned-rpm -- "$@"; }
+add_files() { zypper --no-refresh install --no-recommends --allow-unsigned-rpm -- "$@"; }
 
 meaning() {
     rpm_meaning "$1" && return 0
