@@ -63,8 +63,8 @@ def test_all_new_and_all_gone() -> None:
 def test_texts_made_to_take_for_ever_do_not() -> None:
     old = "".join(f"{number % 90}\n" for number in range(60_000))
     new = "".join(f"{number % 89}\n" for number in range(60_000))
-    started = time.monotonic()
+    started = time.process_time()
     found = diff_lines(f"same\n{old}", f"same\n{new}")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert found[1] == DiffLine("context", 88, 88, "86")
     assert sum(each.kind == "removed" for each in found) == 60_000 - 89

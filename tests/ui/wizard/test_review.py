@@ -320,13 +320,13 @@ def test_three_hundred_environments_are_fine(look: Look, qtbot: QtBot) -> None:
     grid.resize(1440, 600)
     grid.show()
     found = [replace(preview("am62-sk"), environment=name) for name in names]
-    started = time.monotonic()
+    started = time.process_time()
     model.show_plan(names, columns())
     for each in found:
         model.show_preview(each.environment, each)
     grid.fit()
     grid.grab()
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_verdicts_come_first_where_there_is_no_room(look: Look, qtbot: QtBot) -> None:
