@@ -16,7 +16,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, FactFound, OutputAppended, ReadinessChanged, StageProgress
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import ManifestEntry, Placement
-from kdeploy_gui.model.plan import Plan, PlannedFile, SourceFile
+from kdeploy_gui.model.plan import Dependency, Plan, PlannedFile, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.requirement import Arrival, Requirement
 from kdeploy_gui.model.stored import KeptFile, RunFiles
@@ -145,7 +145,7 @@ class Context:
     Once `placing`, files on the machine may be those of this run.
     `boot_id` names the boot that all found out so far holds for; once `instrumented`, another boot no longer replaces
     it, and the validation says so. `locked_since` is when another package manager was first seen at work, by the clock
-    that never jumps.
+    that never jumps; `lacked` are the dependencies that were not there at first, whatever attempt brought them.
     """
 
     run: int
@@ -163,6 +163,7 @@ class Context:
     ready: bool = False
     placing: bool = False
     locked_since: float | None = None
+    lacked: set[Dependency] = field(default_factory=set)
     instruments: dict[str, str] = field(default_factory=dict)
     _target: Target | None = None
 
