@@ -264,7 +264,7 @@ def test_package_files_are_packed_with_their_plan(lab: Lab, tmp_path: Path) -> N
     assert kdeploy("artifact", "unpack", tmp_path / "one.tar", "-C", there).status == 0
     assert (there / "packages/01-2/two_1.0_all.deb").read_text() == "not really two_1.0_all.deb"
     checked = kdeploy("plan", "check", there / "plan.toml")
-    assert "files" not in checked.stderr, checked.stderr
+    assert "dependencies" not in checked.stderr, checked.stderr
     assert checked.stderr.endswith("1 problem\n"), "but for the lab, which is empty here"
 
 

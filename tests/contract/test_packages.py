@@ -5,24 +5,29 @@ apk and opkg cannot be had here: commands that answer as theirs are documented t
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from kdeploy_gui.artifacts.content import LocalContent
+from kdeploy_gui.defaults import CHUNK
 from kdeploy_gui.environments.memory_target import MemoryMachine, MemoryTarget
 from kdeploy_gui.environments.shell_target import ShellTarget
-from kdeploy_gui.errors import ContentChanged
+from kdeploy_gui.errors import ContentChanged, TargetError
 from kdeploy_gui.model.files import ManifestEntry, Placement
 from kdeploy_gui.model.packages import Found, Installed, Kind, Meaning, Offers, Order, Presence, Wanted
 from kdeploy_gui.ports import Target
 from tests.contract.local_shell import LocalShell
 from tests.contract.test_target import busybox_path
+from tests.lab.processes import wait_until
 
 FAKES = Path(__file__).parent / "fakes"
 ENDINGS = {"apk": ".apk", "opkg": ".ipk"}
@@ -169,13 +174,41 @@ async def test_damaged_files_are_never_installed(depot: Depot, tmp_path: Path) -
     assert left_over(depot) == []
 
 
+class Halting(LocalContent):
+    """Content of which the rest only comes when it is told to."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """A first block, and the rest."""
+        yield Path(path).read_bytes()[:CHUNK]
+        self.go_on.wait(60)
+        yield Path(path).read_bytes()[CHUNK:]
+
+
 async def test_what_a_killed_installation_left_is_swept_by_the_next_contact(tmp_path: Path) -> None:
     """SIGKILL while the files are on their way: nobody is left to clean up."""
-    board = scripted(tmp_path / "board", "apk", "dash")
-    staged = board.home / ".cache/kdeploy"
-    token = f".kdeploy-7-{'a' * 32}.part"
-    (staged / token / "new").mkdir(parents=True)
-    (staged / token / "new/one_3.0-r0_all.apk").touch()
-    (staged / f"{token}.staging").write_text(f"pid:999999999\nby:\n{staged}/{token}\n")
+    board, content = scripted(tmp_path / "board", "apk", "dash"), Halting()
+    shell = LocalShell(["/bin/dash"], board.home, f"{tmp_path}/board/bin:{os.defpath}")
+    source = tmp_path / "one_3.0-r0_all.apk"
+    source.write_bytes(bytes(CHUNK + 1024))
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    entry = ManifestEntry(f"{board.home}/.cache/kdeploy/{source.name}", digest, 0o600, size=CHUNK + 1024)
+    order = Order(run=7, manager="apk", files=(Placement(entry, str(source)),))
+    installing = asyncio.ensure_future(ShellTarget(shell, content).install(order, ignore, ignore))
+
+    folder = board.home / ".cache/kdeploy"
+
+    def staged() -> bool:
+        return any(each.stat().st_size for each in folder.glob("*.part/new/*"))
+
+    await asyncio.to_thread(wait_until, staged, "a part of the file is there")
+    (record,) = folder.glob("*.staging")
+    os.kill(int(record.read_text().splitlines()[0].removeprefix("pid:")), signal.SIGKILL)
+    content.go_on.set()
+    with pytest.raises(TargetError):
+        await installing
+    assert left_over(board)
     await board.target.survey([], sweep=True)
     assert left_over(board) == []

@@ -131,7 +131,7 @@ def set_up(world: World, drawn: Sequence[Drawn]) -> tuple[MemoryMachine, MemoryC
         if each.deaf:
             depot.deaf.add(name)
         if dependency.files:
-            path = f"memory:{name}_{each.file}_all.deb"
+            path = f"memory:/{name}_{each.file}_all.deb"
             content.data[path] = f"{name} {each.file}".encode()
             files[dependency] = (SourceFile(path, path, len(content.data[path])),)
     return machine, content, replace(memory_plan(["m"]), dependencies=tuple(wanted), package_files=files)
