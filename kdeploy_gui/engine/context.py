@@ -18,7 +18,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, OutputAppended, ReadinessChanged, StageProgress, TargetRebooted
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import ManifestEntry, Placement
-from kdeploy_gui.model.plan import Plan, PlannedFile, SourceFile
+from kdeploy_gui.model.plan import Dependency, Plan, PlannedFile, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.requirement import Arrival, Requirement
 from kdeploy_gui.model.stored import KeptFile, RunFiles
@@ -154,7 +154,8 @@ class Context:
 
     Once `placing`, files on the machine may be those of this run.
     `facts` are those of the newest contact. Once `rebooted`, what earlier stages did on the machine may be gone.
-    `locked_since` is when another package manager was first seen at work, by the clock that never jumps.
+    `locked_since` is when another package manager was first seen at work, by the clock that never jumps; `lacked` are
+    the dependencies that were not there at first, whatever attempt brought them.
     """
 
     run: int
@@ -171,6 +172,7 @@ class Context:
     ready: bool = False
     placing: bool = False
     locked_since: float | None = None
+    lacked: set[Dependency] = field(default_factory=set)
     instruments: dict[str, str] = field(default_factory=dict)
     kernel_log: KernelLog = field(init=False)
     _target: Target | None = None

@@ -80,6 +80,41 @@ def test_a_file_becomes_a_draft_and_a_file_again(services: Services, folder: Pat
         plans.read(folder / "none.toml")
 
 
+def test_package_files_are_found_and_their_mistakes_named(services: Services, folder: Path) -> None:
+    (folder / "pool").mkdir()
+    for name in ("one_1.0_all.deb", "one-1.0.apk", "README"):
+        (folder / "pool" / name).touch()
+    text = (folder / "plan.toml").read_text()
+    good = f'{text}\n[[dependencies]]\nname = "one"\nfiles = ["pool/one*"]\n'
+    checked = services.plans.check_source(PlanSource(good, folder))
+    assert checked.plan is not None, checked.problems
+    (dependency,) = checked.plan.dependencies
+    assert [each.relative for each in checked.plan.package_files[dependency]] == [
+        "pool/one-1.0.apk",
+        "pool/one_1.0_all.deb",
+    ]
+    again = services.plans.check_again(PlanSource(good, folder), checked.plan.files)
+    assert again.plan == checked.plan
+
+    bad = good.replace("pool/one*", 'none/*.deb", "pool/') + '[[dependencies]]\npip = "x"\nfiles = ["pool/one*"]\n'
+    last = bad.count("\n")
+    problems = services.plans.check_source(PlanSource(bad, folder), name="a.toml").problems
+    assert [(each.file, each.line, each.field) for each in problems] == [
+        ("a.toml", last - 3, "dependencies[0].files[0]"),
+        ("a.toml", last, "dependencies[1].files"),
+    ]
+    assert "matches no files" in problems[0].message or "does not exist" in problems[0].message
+    assert problems[1].message.startswith("'pool/one-1.0.apk' and 1 more is no wheel: those end with .whl")
+    stranger = services.plans.check_source(PlanSource(good.replace("pool/one*", "pool/"), folder)).problems
+    assert [(each.field, each.message) for each in stranger] == [
+        (
+            "dependencies[0].files",
+            "'pool/README' is no package file: those end with .apk, .deb, .ipk, .pkg.tar, .pkg.tar.gz, .pkg.tar.xz, "
+            ".pkg.tar.zst, .rpm",
+        )
+    ]
+
+
 def test_an_unfinished_draft_is_checked(services: Services, folder: Path) -> None:
     artifact = Artifact(source="*.sh", type=ArtifactType.SCRIPT, target="", mode=0o755)
     checked = services.plans.check_draft(PlanDraft(name="x", environments=(), artifacts=(artifact,)), folder)

@@ -252,6 +252,22 @@ def test_a_plan_is_packed_and_deployed_from_elsewhere(lab: Lab, board: Sshd, sui
     assert (there / "plan.toml").read_text() == text
 
 
+def test_package_files_are_packed_with_their_plan(lab: Lab, tmp_path: Path) -> None:
+    lab.write_plan()
+    (lab.folder / "pool").mkdir()
+    for name in ("one_1.0_all.deb", "two_1.0_all.deb"):
+        (lab.folder / "pool" / name).write_text(f"not really {name}")
+    with lab.plan.open("a") as plan:
+        plan.write('[[dependencies]]\nname = "one"\nfiles = ["pool/*.deb"]  # both\n')
+    assert kdeploy("artifact", "pack", lab.plan, "-o", tmp_path / "one.tar").status == 0
+    there = tmp_path / "there"
+    assert kdeploy("artifact", "unpack", tmp_path / "one.tar", "-C", there).status == 0
+    assert (there / "packages/01-2/two_1.0_all.deb").read_text() == "not really two_1.0_all.deb"
+    checked = kdeploy("plan", "check", there / "plan.toml")
+    assert "dependencies" not in checked.stderr, checked.stderr
+    assert checked.stderr.endswith("1 problem\n"), "but for the lab, which is empty here"
+
+
 def test_what_cannot_be_packed_leaves_no_archive(lab: Lab, tmp_path: Path) -> None:
     lab.write_plan()
     good = lab.plan.read_text()

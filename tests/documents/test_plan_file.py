@@ -64,6 +64,11 @@ required = false
 [[dependencies]]
 tool = "perf"
 
+[[dependencies]]
+pip = "pyserial"
+version = ">=3.4"
+files = ["wheels/*.whl"]
+
 [instrumentation]
 kasan = "required"
 kcsan = "off"
@@ -121,6 +126,7 @@ def test_whole_plan_becomes_a_draft(tmp_path: Path) -> None:
         dependencies=(
             Dependency(name="iperf3", version=">=3.9", names={"apk": "iperf3", "dnf": "iperf3"}, required=False),
             Dependency(tool="perf"),
+            Dependency(pip="pyserial", version=">=3.4", files=("wheels/*.whl",)),
         ),
         instrumentation=Instrumentation({"kasan": Want.REQUIRED, "kcsan": Want.OFF, "perf": Want.WANTED}, True),
         validation=Validation(

@@ -124,7 +124,7 @@ def _mounted(below: Sequence[Path], upper: Path) -> Iterator[Path]:
         layers = ":".join(map(str, below))
         options = f"lowerdir={layers},upperdir={upper},workdir={work}"
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, place], check=True)
-        stack.callback(subprocess.run, ["umount", "-l", place], check=True)
+        stack.callback(lambda: subprocess.run(["umount", "-l", place], check=True))
         place.chmod(0o755)
         yield place
 

@@ -31,6 +31,7 @@ async def run(context: Context) -> None:
         return
     found = await look(await context.target(), context.known, wanted)
     lacking = [each for each in wanted if not each.tool and not satisfies(each, found[each])]
+    context.lacked.update(lacking)
     installing = _Installing(context)
     if lacking:
         await installing.bring(lacking)
@@ -39,22 +40,17 @@ async def run(context: Context) -> None:
             each: replace(state, offered=offered.get(each, ()))
             for each, state in (await look(await context.target(), context.known, wanted)).items()
         }
-    _report(context, found, lacking, installing.refusals)
+    _report(context, found, installing.refusals)
     missing = [each for each in wanted if each.required and not satisfies(each, found[each])]
     if missing:
         raise shortfall.missing_error(missing, found, installing.refusals)
 
 
-def _report(
-    context: Context,
-    found: Mapping[Dependency, Found],
-    lacking: Sequence[Dependency],
-    refusals: Mapping[Dependency, KdeployError],
-) -> None:
+def _report(context: Context, found: Mapping[Dependency, Found], refusals: Mapping[Dependency, KdeployError]) -> None:
     wanted = context.plan.dependencies
     for number, each in enumerate(wanted, 1):
         good = satisfies(each, found[each])
-        action = "missing" if not good else "installed" if each in lacking else "present"
+        action = "missing" if not good else "installed" if each in context.lacked else "present"
         note = "" if good else _note(each, found[each], refusals.get(each))
         context.emit(DependencyDone(each.label, action, found[each].version, each.version, each.required, note))
         context.progress(number, len(wanted), "dependencies", each.label)

@@ -360,4 +360,5 @@ def rebased(draft: Draft, folder: Path) -> PlanDraft:
         replace(each, source=moved(each.source), depends_on=tuple(map(moved, each.depends_on)))
         for each in draft.draft.artifacts
     )
-    return replace(draft.draft, artifacts=artifacts)
+    dependencies = tuple(replace(each, files=tuple(map(moved, each.files))) for each in draft.draft.dependencies)
+    return replace(draft.draft, artifacts=artifacts, dependencies=dependencies)

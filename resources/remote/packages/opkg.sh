@@ -25,7 +25,7 @@ add_files() { run opkg install "$@"; }
 meaning() {
     case $1 in
         *"ould not lock"* | *"ould not obtain"*"lock"*) echo locked ;;
-        *"nknown package '"*) echo unknown ;;
+        *"nknown package '"* | *"find anything to satisfy"*) if is_unreachable "$1"; then echo unreachable; else echo unknown; fi ;;
         *) if is_unreachable "$1"; then echo unreachable; else echo failed; fi ;;
     esac
 }

@@ -248,6 +248,11 @@ def test_what_is_missing_is_told_as_required_or_optional() -> None:
     ]
     row = row_of("a", found, columns())
     assert row.cells[5].tip == "wanted >=3\nno root"
+    told = DependencyPreview(
+        label="iperf3", change=DependencyChange.INSTALL, offered="3.12-1", found="3.1", wanted=">=3.9"
+    )
+    row = row_of("a", replace(found, dependencies=(told,)), columns())
+    assert row.cells[5].tip == "installs 3.12-1, found 3.1, wanted >=3.9"
 
 
 def test_headline_and_footer_count() -> None:

@@ -49,6 +49,7 @@ DRAFT = PlanDraft(
     dependencies=(
         Dependency(name="iperf3", version=">=3.9", names={"apk": "iperf3"}),
         Dependency(tool="perf", required=False),
+        Dependency(pip="pyserial", files=("wheels/*.whl", "more.whl")),
     ),
     instrumentation=Instrumentation({"perf": Want.WANTED, "kasan": Want.OFF}, may_reboot=True),
     validation=Validation(
@@ -202,6 +203,25 @@ def test_a_problem_marks_its_cell(session: Session, qtbot: QtBot) -> None:
     assert "setuid" in str(page.table.index(1, 3).data(Qt.ItemDataRole.ToolTipRole))
     assert "setuid" in str(page.table.index(1, 3).data(Qt.ItemDataRole.AccessibleTextRole))
     assert "setuid" not in str(page.table.index(0, 3).data(Qt.ItemDataRole.ToolTipRole))
+
+
+def test_a_dependency_keeps_its_name_whatever_it_becomes(session: Session, qtbot: QtBot) -> None:
+    page = DependenciesStep(session)
+    qtbot.addWidget(page)
+    page.show_draft(DRAFT)
+    edit = Qt.ItemDataRole.EditRole
+
+    page.table.setData(page.table.index(1, 0), "Python package", edit)
+    page.table.setData(page.table.index(1, 5), "a.whl, b.whl", edit)
+    page.table.setData(page.table.index(2, 0), "package", edit)
+    page.table.setData(page.table.index(2, 1), "python3-serial", edit)
+
+    assert page.apply(DRAFT).dependencies[1:] == (
+        Dependency(pip="perf", required=False, files=("a.whl", "b.whl")),
+        Dependency(name="python3-serial", files=("wheels/*.whl", "more.whl")),
+    )
+    page.show_problems([Problem("no such file", "dependencies[2].files[1]")])
+    assert "no such file" in str(page.table.index(2, 5).data(Qt.ItemDataRole.ToolTipRole))
 
 
 def test_an_entry_removed_can_be_taken_back(session: Session, qtbot: QtBot) -> None:
