@@ -80,11 +80,8 @@ def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing], packages: 
 
 def plan_files(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...], packages: Packages = _NONE) -> Planned:
     """The plan of a draft with these files, in this order, in the place of its artifacts."""
-    problems = (
-        *_environment_problems(draft.environments, lab),
-        *_package_problems(draft, packages),
-        *_conflicts(draft.instrumentation),
-    )
+    environments = _environment_problems(draft.environments, lab)
+    problems = (*environments, *_package_problems(draft, packages), *_conflicts(draft.instrumentation))
     return Planned(None, problems) if problems else Planned(_plan(draft, lab, files, packages))
 
 

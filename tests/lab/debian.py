@@ -47,13 +47,13 @@ def unfit() -> str:
 
 def system() -> Path:
     """The Debian system; built where it is not there. Takes about a minute then."""
-    return _cached("debian", SYSTEM, ())
+    return _cached("chroot", SYSTEM, ())
 
 
 def with_managers() -> tuple[Path, ...]:
     """The system with a layer over it that has other package managers and packages for them, the uppermost first."""
     base = system()
-    return (_cached("managers", MANAGERS_SCRIPT, (base,)), base)
+    return (_cached("chroot-managers", MANAGERS_SCRIPT, (base,)), base)
 
 
 def _cached(name: str, recipe: str, below: Sequence[Path]) -> Path:
@@ -63,8 +63,6 @@ def _cached(name: str, recipe: str, below: Sequence[Path]) -> Path:
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.is_dir():
-            for old in CACHE.glob(f"{name}-*"):
-                shutil.rmtree(old)
             waiting = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=CACHE))
             waiting.chmod(0o755)
             try:
