@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -116,10 +116,7 @@ class Pipeline:
     async def run(self, admission: Admission) -> None:
         """Wait for admission, then all stages; ends with exactly one `environment_finished`, cancelled or not."""
         try:
-            try:
-                await self._come_through(admission)
-            finally:
-                await self._context.kernel_log.stop()
+            await self._come_through(self._listening(admission))
             self._finish(Status.COMPLETED, None)
         except StageFailed as failed:
             self._finish(Status.FAILED, failed.failure)
@@ -131,6 +128,19 @@ class Pipeline:
             self._finish(Status.FAILED, failure_of(error, self._context.ports.remedies, name, ""))
         finally:
             await self._context.disconnect()
+
+    def _listening(self, admission: Admission) -> Admission:
+        """Admission that ends once nobody listens to the kernel any more: after it the end is told without delay."""
+
+        @asynccontextmanager
+        async def admitted() -> AsyncIterator[None]:
+            async with admission():
+                try:
+                    yield
+                finally:
+                    await self._context.kernel_log.stop()
+
+        return admitted
 
     async def _come_through(self, admission: Admission) -> None:
         """All stages; where the policy wants all environments or none, the end of the others, too."""

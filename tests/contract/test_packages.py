@@ -20,6 +20,7 @@ import pytest
 from kdeploy_gui.artifacts.content import LocalContent
 from kdeploy_gui.defaults import CHUNK
 from kdeploy_gui.environments.memory_target import MemoryMachine, MemoryTarget
+from kdeploy_gui.environments.shell import READ_AHEAD
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.errors import ContentChanged, TargetError
 from kdeploy_gui.model.files import ManifestEntry, Placement
@@ -174,6 +175,9 @@ async def test_damaged_files_are_never_installed(depot: Depot, tmp_path: Path) -
     assert left_over(depot) == []
 
 
+AHEAD = 2 * READ_AHEAD * CHUNK
+
+
 class Halting(LocalContent):
     """Content of which the rest only comes when it is told to."""
 
@@ -181,10 +185,11 @@ class Halting(LocalContent):
         self.go_on = threading.Event()
 
     def read(self, path: str) -> Iterator[bytes]:
-        """A first block, and the rest."""
-        yield Path(path).read_bytes()[:CHUNK]
+        """What is read ahead, and the rest."""
+        data = Path(path).read_bytes()
+        yield from (data[at : at + CHUNK] for at in range(0, AHEAD, CHUNK))
         self.go_on.wait(60)
-        yield Path(path).read_bytes()[CHUNK:]
+        yield data[AHEAD:]
 
 
 async def test_what_a_killed_installation_left_is_swept_by_the_next_contact(tmp_path: Path) -> None:
@@ -192,9 +197,9 @@ async def test_what_a_killed_installation_left_is_swept_by_the_next_contact(tmp_
     board, content = scripted(tmp_path / "board", "apk", "dash"), Halting()
     shell = LocalShell(["/bin/dash"], board.home, f"{tmp_path}/board/bin:{os.defpath}")
     source = tmp_path / "one_3.0-r0_all.apk"
-    source.write_bytes(bytes(CHUNK + 1024))
+    source.write_bytes(bytes(AHEAD + 1024))
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    entry = ManifestEntry(f"{board.home}/.cache/kdeploy/{source.name}", digest, 0o600, size=CHUNK + 1024)
+    entry = ManifestEntry(f"{board.home}/.cache/kdeploy/{source.name}", digest, 0o600, size=AHEAD + 1024)
     order = Order(run=7, manager="apk", files=(Placement(entry, str(source)),))
     installing = asyncio.ensure_future(ShellTarget(shell, content).install(order, ignore, ignore))
 
