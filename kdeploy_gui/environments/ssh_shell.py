@@ -86,30 +86,25 @@ class SshShell:
     async def _end(self, process: asyncssh.SSHClientProcess[bytes], entry: Entry, gentle: bool) -> None:
         """End the remote process group: TERM, a grace period to clean up or to finish renaming, then KILL.
 
-        By `kill` on a channel of its own: OpenSSH refuses signal requests for root's sessions.
+        By `kill` on a channel of its own: OpenSSH refuses signal requests for root's sessions. It is the machine that
+        counts the grace period, so that KILL comes however long the way there takes.
         """
         if not self._connection.is_closed() and not _has_ended(process):
             with suppress(OSError, asyncssh.Error, TimeoutError, KdeployError):
-                async with asyncio.timeout(defaults.CANCEL_GRACE):
+                async with asyncio.timeout(defaults.CANCEL_GRACE + _KILL_GRACE):
                     await entry.known.wait()
-                    await self._signal("TERM", entry.pid)
-                    await process.wait_closed()
-            if entry.pid and not _has_ended(process) and not gentle:
-                with suppress(OSError, asyncssh.Error, TimeoutError, KdeployError):
-                    async with asyncio.timeout(_KILL_GRACE):
-                        await self._signal("KILL", entry.pid)
-                        await process.wait_closed()
+                    await self._signal(process, entry.pid, _TERM if gentle else _TERM + _KILL)
         process.close()
 
-    async def _signal(self, name: str, pid: int) -> None:
-        """Signal a process group, or the process alone where the server gave it no group of its own."""
-        entry, words = self._become.start(f"kill -{name} -{pid} 2>/dev/null || kill -{name} {pid}", ())
+    async def _signal(self, ending: asyncssh.SSHClientProcess[bytes], pid: int, script: str) -> None:
+        """Signal the process group that `pid` leads, or that process alone where the server gave it no group."""
+        entry, words = self._become.start(script, (str(pid), f"{defaults.CANCEL_GRACE:.0f}"))
         process = await self._connection.create_process(" ".join(map(shlex.quote, words)), encoding=None)
         stderr = asyncio.ensure_future(_collect(process.stderr, None, entry))
         stderr.add_done_callback(lambda _: entry.ended())
         try:
             await entry.enter(process.stdin)
-            await stderr
+            await ending.wait_closed()
         finally:
             stderr.cancel()
             process.close()
@@ -120,6 +115,18 @@ class SshShell:
 
 
 _KILL_GRACE = 1.0
+_TERM = """trap '' HUP PIPE
+kill -TERM "-$1" 2>/dev/null || kill -TERM "$1"
+"""
+_KILL = """while kill -0 "-$1" 2>/dev/null || kill -0 "$1" 2>/dev/null; do
+    if [ "$2" -le 0 ]; then
+        kill -KILL "-$1" 2>/dev/null || kill -KILL "$1"
+        exit
+    fi
+    sleep 1
+    set -- "$1" $(($2 - 1))
+done
+"""
 
 
 async def _collect(
