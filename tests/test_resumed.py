@@ -78,7 +78,7 @@ def test_what_nobody_goes_on_with_is_removed(board: Board) -> None:
 
 def test_the_soak_counts_what_it_finds(tmp_path_factory: pytest.TempPathFactory) -> None:
     tally = soak("1KiB", 4, 7, tmp_path_factory.mktemp("soak"))
-    assert (tally.points, tally.failures, set(tally.faults)) == (4, 0, set(Fault))
+    assert (tally.points, tally.failures, set(tally.faults)) == (4, 0, set(Fault)), tally
     head, line = report([tally])
     assert head.split()[:2] == ["size", "points"]
     assert "torn 0, leftovers 0, orphans 0, locks 0, unmended 0" in line

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -28,6 +28,8 @@ from tests.lab.processes import wait_until
 from tests.lab.sshd import Sshd
 from tests.soak.board import PATIENCE, Board
 
+BOUND = 5.0
+"""Seconds that a machine may take to end what a connection left, and to free its lock."""
 HANDSHAKE = 30_000
 """Bytes to the machine besides the files: key exchange, login, scripts."""
 
@@ -104,8 +106,18 @@ def _one(board: Board, fault: Fault, chance: random.Random, whole: float, tally:
     tally.resumed += resumed > 0
     tally.torn += bool(board.differs(wanted))
     tally.leftovers += bool(board.left())
-    tally.orphans += bool(board.orphans())
-    tally.locks += board.is_locked()
+    tally.orphans += _stays(lambda: bool(board.orphans()))
+    tally.locks += _stays(board.is_locked)
+
+
+def _stays(condition: Callable[[], bool]) -> bool:
+    """Whether it is still so when a machine has had the time to notice the end of a connection."""
+    deadline = time.monotonic() + BOUND
+    while condition():
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _after(process: subprocess.Popen[bytes], seconds: float) -> None:
