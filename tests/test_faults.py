@@ -243,7 +243,7 @@ async def test_a_refused_login_says_who_with_what_and_what_would_do(tmp_path: Pa
     other = str(write_key(tmp_path / "other"))
     environment = replace(sound, user="nobody-here") if what == "user" else replace(sound, identity_file=other)
     ending = await attempt(tmp_path, environment)
-    words = (environment.user, environment.identity_file, "it accepts: publickey")
+    words = (environment.user, environment.identity_file, "it accepts publickey")
     told(ending.failure, Category.AUTH, "E-AUTH", *words)
     assert ending.retries == []
     assert talkative.log.count("method publickey") == 1

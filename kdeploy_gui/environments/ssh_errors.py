@@ -81,7 +81,7 @@ def closed_port(environment: Environment, message: str, said: Evidence) -> Netwo
 def refused(environment: Environment, error: Exception, accepted: Sequence[str] = ()) -> AuthError:
     """Nobody is let in there with what we showed; `accepted` are the ways in which the server lets people in."""
     where = f"{environment.host}:{environment.port}"
-    ways = f"; it accepts: {', '.join(accepted)}" if accepted else ""
+    ways = f"; it accepts {', '.join(accepted)}" if accepted else ""
     message = f"{where} refuses user {environment.user} with {credential(environment)}{ways}"
     said = Evidence(stderr=str(error))
     return AuthError("E-AUTH", message, on_target=NOTHING_SENT, evidence=said, user=environment.user, host=where)
