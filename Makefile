@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix bench soak pictures lock clean
+.PHONY: help demo test test-lab check fix bench soak pictures lock clean
 
 BIN := .venv/bin
 export QT_QPA_PLATFORM ?= offscreen
@@ -11,6 +11,7 @@ export QT_QPA_PLATFORM ?= offscreen
 help:
 	@echo 'make demo    the window on six SSH servers on this machine; without a display pictures of it'
 	@echo 'make test    run the tests with branch coverage'
+	@echo 'make test-lab   build kernels with instruments, boot them, and run the tests that need them'
 	@echo 'make check   formatting, lint, types, import contracts, shell syntax'
 	@echo 'make fix     format, and mend what the linter can mend'
 	@echo 'make bench   compare with rsync, pyinfra and ansible, then measure the window under load and the splat recogniser'
@@ -42,7 +43,12 @@ test:
 		echo 'make test: Qt cannot be loaded here, so the tests of the window are left out'; \
 		without='-p no:pytest-qt -W ignore::pytest.PytestConfigWarning'; \
 	}; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov $$without $(if $(ARGS),--cov-fail-under=0) $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov $$without $(if $(ARGS),--cov-fail-under=0) $(ARGS)
+
+test-lab:
+	@packaging/setup.sh lab
+	@$(BIN)/python -m tests.lab.kernels
+	@$(BIN)/python -m pytest -n0 -m debugkernel $(ARGS)
 
 check:
 	@packaging/setup.sh test

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kdeploy_gui.model.check import Finding
+from kdeploy_gui.model.figures import size
 
 DEADLINE = 10.0
 """Seconds until a check that does not answer counts as failed."""
@@ -97,7 +98,7 @@ def disk(data: Path) -> Finding:
     nearest = next(each for each in (data, *data.parents) if each.exists())
     free = shutil.disk_usage(nearest).free
     about = os.statvfs(nearest)
-    words = f"{free / 1e9:.1f} GB free at {nearest}"
+    words = f"{size(free)} free at {nearest}"
     if about.f_files and about.f_favail < INODE_WARNING:
         return Finding(
             "disk", False, f"{about.f_favail} inodes free at {nearest}", f"remove files there: df -i {nearest}"
@@ -148,8 +149,8 @@ def clock() -> Finding:
     if not hasattr(libc, "adjtimex") or libc.adjtimex(ctypes.byref(state)) < 0:
         return Finding("clock", None, "not known whether a time service keeps it right")
     if state.status & STA_UNSYNC:
-        hint = "switch a time service on: timedatectl set-ntp true, or chrony"
-        return Finding("clock", False, "no time service keeps it right", hint)
+        words = "no time service (systemd-timesyncd, chrony, ntpd) keeps it right"
+        return Finding("clock", False, words, "timedatectl set-ntp true")
     return Finding("clock", True, "synchronised")
 
 

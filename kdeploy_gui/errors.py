@@ -12,9 +12,12 @@ KdeployError
 │   │   └── PackagesLocked          another package manager is at work: wait for it
 │   ├── ReadinessError              a validation check says no
 │   └── KernelSplat                 its kernel reported trouble of its own
+│       └── KernelDead              and does nothing more
 ├── ArtifactError    ARTIFACT   whoever built the artifact
 │   └── ContentChanged              its bytes moved under us: try once more
 ├── GuestError       VM         the hypervisor
+│   ├── GuestDied                   it ended by itself: started again once where that is wanted
+│   └── HypervisorLost              libvirt does not answer; guests go on without it
 ├── LocalError       LOCAL      this workstation: disk, history, keyring
 └── Cancelled        CANCELLED  somebody asked for it
 
@@ -55,11 +58,21 @@ class Retry(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the target said: the command, its exit status (None if it never ended) and the tail of its stderr."""
+    """What the target said: the command, its exit status (None if it never ended) and the tail of its stderr.
+
+    `console` are the last lines of its serial console.
+    """
 
     command: str = ""
     exit_status: int | None = None
     stderr: str = ""
+    console: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it, for people."""
+        console = f"last lines of the serial console:\n{self.console}" if self.console else ""
+        return "\n".join(part for part in (self.command, self.stderr, console) if part)
 
 
 class KdeployError(Exception):
@@ -160,6 +173,10 @@ class KernelSplat(TargetError):
     """The target's kernel reported a defect, a hang or a crash while the run was there."""
 
 
+class KernelDead(KernelSplat):
+    """The target's kernel panicked: nothing works there until it has been booted again."""
+
+
 class ArtifactError(KdeployError):
     """An artifact is missing, unreadable or wrong for this target."""
 
@@ -176,6 +193,18 @@ class GuestError(KdeployError):
     """The hypervisor or the guest's lifecycle failed."""
 
     category = Category.VM
+
+
+class GuestDied(GuestError):
+    """The guest crashed, or its QEMU was killed."""
+
+    retry = Retry.ONCE
+
+
+class HypervisorLost(GuestError):
+    """libvirt cannot be reached, or stopped answering."""
+
+    retry = Retry.AS_PLANNED
 
 
 class LocalError(KdeployError):

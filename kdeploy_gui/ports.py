@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -12,16 +13,20 @@ from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.model.check import CheckStep
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment, PowerAction
-from kdeploy_gui.model.event import Event
+from kdeploy_gui.model.event import Channel, Event
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import Batch, FileState, Restored
+from kdeploy_gui.model.fuzzing import FuzzRequest, KernelBuild, Precondition, SmokeTest
+from kdeploy_gui.model.guest import BootSource, DirectBoot, GuestDescription, GuestFigures, GuestSeen, GuestStatus
 from kdeploy_gui.model.history import FailureRecord, OutputChunk, RunCount, RunQuery, RunRecord, StageTime
 from kdeploy_gui.model.host_key import HostKey
-from kdeploy_gui.model.instrument import Instrument
+from kdeploy_gui.model.instrument import Finding, Instrument, Switched
 from kdeploy_gui.model.packages import Found, Installed, Offers, Order, Wanted
 from kdeploy_gui.model.plan import PlanSource, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.requirement import Requirement
+from kdeploy_gui.model.scan import Scan, ScanFinding, Scanner
+from kdeploy_gui.model.source_check import CheckRequest, Mode, PatchFound, PatchResult, SemanticPatch, Survey
 from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.model.stored import RunFiles
 
@@ -110,6 +115,38 @@ class Connector(Protocol):
         """
 
 
+class ConsoleStream(Protocol):
+    """An open serial console: raw bytes both ways."""
+
+    @property
+    def ended(self) -> str:
+        """Why it ended, in words; empty while it is open."""
+
+    @property
+    def way(self) -> str:
+        """Over what it is open, in words."""
+
+    async def read(self) -> bytes:
+        """The next bytes as they come; empty once it has ended and all is read. For one reader."""
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes. Raises NetworkError E-CONSOLE-LOST where the console has ended."""
+
+    async def close(self) -> None:
+        """Let go of the console; never raises."""
+
+
+class Consoles(Protocol):
+    """The way to serial consoles."""
+
+    async def open(self, environment: Environment) -> ConsoleStream:
+        """Open a machine's console; what was printed before does not come.
+
+        Raises PlanError E-CONSOLE-NONE where nothing leads to one, NetworkError E-CONSOLE-TCP, LocalError
+        E-CONSOLE-COMMAND, GuestError.
+        """
+
+
 class Content(Protocol):
     """The bytes of artifacts on this workstation. All verbs block: call them off the event loop."""
 
@@ -194,17 +231,44 @@ class ReadinessLog(Protocol):
     def latest(self, environment: str) -> ReadyMark | None:
         """The newest mark of an environment."""
 
+    def changes(self, environment: str, most: int) -> tuple[ReadyMark, ...]:
+        """The newest marks that differ from the one before in being READY, newest first, without their manifests."""
+
+
+class ScanLog(Protocol):
+    """Scans, append-only; the newest of an environment by a scanner counts."""
+
+    def add(self, scan: Scan) -> None:
+        """Store a scan. Raises LocalError."""
+
+    def latest(self, environment: str, scanner: str) -> Scan | None:
+        """The newest scan of an environment by a scanner."""
+
+
+class SourceLog(Protocol):
+    """What semantic patches found, append-only; the newest result that was stored as a baseline is the baseline."""
+
+    def add(self, result: PatchResult, *, baseline: bool) -> None:
+        """Store a result durably. Raises LocalError."""
+
+    def baseline(self, source: str, mode: Mode, patch: str) -> PatchResult | None:
+        """The baseline of one semantic patch in one mode for a source tree. Raises LocalError."""
+
 
 class OutputStore(Protocol):
     """Bulk output in files, found through `output_appended` events."""
 
-    def append(self, run: int, environment: str, data: bytes) -> int:
+    def append(self, run: int, environment: str, data: bytes, channel: Channel = Channel.OUTPUT) -> int:
         """Store bytes and return their offset; bytes over the cap (64 MiB) are dropped with one closing line."""
 
-    def read(self, run: int, environment: str, offset: int = 0, length: int = -1) -> bytes:
+    def read(
+        self, run: int, environment: str, offset: int = 0, length: int = -1, channel: Channel = Channel.OUTPUT
+    ) -> bytes:
         """Stored bytes of a range; empty if there are none."""
 
-    def chunks(self, run: int, environment: str = "", stage: Stage | None = None) -> Iterator[OutputChunk]:
+    def chunks(
+        self, run: int, environment: str = "", stage: Stage | None = None, channel: Channel = Channel.OUTPUT
+    ) -> Iterator[OutputChunk]:
         """Stored output by environment and stage, in order."""
 
 
@@ -229,6 +293,60 @@ class PowerSupply(Protocol):
         """Seconds since kdeploy, in any process, last switched it on; None: never, or off since."""
 
 
+class Guests(Protocol):
+    """Guests and their hypervisor; an environment is one where `Environment.is_guest`.
+
+    Every verb has a deadline and raises GuestError and nothing else: HypervisorLost E-LIBVIRT, E-LIBVIRT-TIMEOUT where
+    libvirt does not answer, E-GUEST-UNKNOWN where it has no such guest, E-GUEST-FROZEN where QEMU does not answer,
+    E-GUEST-ACTION where it says no. Changing verbs are done when they return, and do nothing where all is as wanted.
+    """
+
+    async def seen(self, uri: str) -> tuple[GuestSeen, ...]:
+        """All guests of a hypervisor, by name."""
+
+    async def define(self, uri: str, description: GuestDescription) -> None:
+        """Define a guest; it stays off. Raises E-GUEST-DEFINE, also where there is one of that name."""
+
+    async def status(self, environment: Environment) -> GuestStatus:
+        """What it is doing; QEMU itself is asked whether it is alive."""
+
+    async def figures(self, environment: Environment) -> GuestFigures:
+        """What it has used. Raises E-GUEST-ACTION, too, while it is off."""
+
+    async def address(self, environment: Environment) -> str:
+        """An address for SSH: from the lab file, its lease or its agent. Raises E-GUEST-ADDRESS where none is known."""
+
+    async def start(self, environment: Environment) -> None:
+        """Power on, as it is defined; one that is paused goes on. Raises E-GUEST-START."""
+
+    async def shut_down(self, environment: Environment, patience: float) -> bool:
+        """Press its power button and wait; False: it is still up after `patience` seconds."""
+
+    async def force_off(self, environment: Environment) -> None:
+        """Pull the plug."""
+
+    async def reset(self, environment: Environment) -> None:
+        """Press its reset button. Raises E-GUEST-ACTION, too, while it is off."""
+
+    async def boot_source(self, environment: Environment) -> BootSource:
+        """What it boots as it is defined, and what it was booted with if it runs."""
+
+    async def boot(self, environment: Environment, kernel: DirectBoot) -> None:
+        """Start it, once, with this kernel; its definition stays as it is. It must be off. Raises E-GUEST-START."""
+
+    async def take_snapshot(self, environment: Environment, name: str) -> None:
+        """Keep its disks, and its memory if it runs. Raises E-SNAPSHOT where its storage cannot."""
+
+    async def snapshots(self, environment: Environment) -> tuple[str, ...]:
+        """Names of its snapshots, oldest first."""
+
+    async def revert(self, environment: Environment, name: str) -> None:
+        """Bring it back to a snapshot, and to what it did then. Raises E-SNAPSHOT-GONE where there is none."""
+
+    async def drop_snapshot(self, environment: Environment, name: str) -> None:
+        """Remove a snapshot if it is there."""
+
+
 class Clock(Protocol):
     """Time, so that tests can move it."""
 
@@ -250,6 +368,99 @@ class Instruments(Protocol):
 
     def canonical(self, name: str) -> str:
         """The catalogue name for a name or alias; empty if there is none."""
+
+    async def detect(self, target: Target, names: Sequence[str]) -> Mapping[str, Finding]:
+        """How these instruments are on a machine, by name, in one round trip; changes nothing."""
+
+    async def prove(self, target: Target, found: Finding, machine: str) -> Finding:
+        """See an active instrument work, where that leaves no traces; everything is put back, and that is verified.
+
+        Others come back as they are. `machine` is `uname -m`.
+        """
+
+    def curable(self, found: Finding) -> bool:
+        """Whether `switch` can take away what keeps it from being on."""
+
+    async def switch(
+        self, target: Target, found: Sequence[Finding], *, mounts_only: bool = False
+    ) -> tuple[Switched, ...]:
+        """Throw the switches of the running kernel that these findings need; what was thrown is for `take_back`.
+
+        With `mounts_only` file systems are mounted, and nothing is written.
+        """
+
+    async def take_back(self, target: Target, switched: Sequence[Switched]) -> Mapping[str, str]:
+        """Take back what `switch` did, in the same boot, and verify it; what could not be taken back, and why, by path.
+
+        What somebody else has changed since stays.
+        """
+
+
+class Scanners(Protocol):
+    """Tools that look for weak spots, on the machine or here on what was read there."""
+
+    def all(self) -> tuple[Scanner, ...]:
+        """Every scanner, in the order in which people read them."""
+
+    async def scan(self, target: Target, name: str) -> tuple[ScanFinding, ...]:
+        """What one finds on a machine; nothing changes there.
+
+        Raises LocalError or TargetError: E-SCAN-MISSING where the tool is not there, E-SCAN-OUTPUT where what it said
+        cannot be read, E-SCAN-CONFIG where the kernel's configuration cannot.
+        """
+
+
+class SourceChecker(Protocol):
+    """Coccinelle, on this workstation."""
+
+    async def survey(self, request: CheckRequest) -> Survey:
+        """What a check would run; runs nothing but `spatch --version`.
+
+        Raises LocalError E-COCCI-MISSING, and PlanError: E-COCCI-SOURCE for what is no source tree, E-COCCI-PATCHES
+        where there is no semantic patch, E-COCCI-NAMES for files whose names spatch would hand to a shell.
+        """
+
+    async def run(
+        self, survey: Survey, patch: SemanticPatch, mode: Mode, request: CheckRequest, handled: Callable[[], None]
+    ) -> PatchFound:
+        """What a semantic patch finds in that mode; `handled` is called for each file that it looks at.
+
+        Cancelling ends spatch with all that it started. Raises LocalError: E-COCCI-PARSE, E-COCCI-TIMEOUT,
+        E-COCCI-FAILED.
+        """
+
+
+class Fuzzer(Protocol):
+    """syzkaller, on this workstation."""
+
+    def way(self, environments: Sequence[Environment], request: FuzzRequest) -> str:
+        """The type of machine that these are to syz-manager, `qemu` or `isolated`.
+
+        Raises PlanError where it cannot take them: E-SYZ-MIX, E-SYZ-WAY, E-SYZ-IMAGE, E-SYZ-KERNEL.
+        """
+
+    def place(self, request: FuzzRequest) -> Path:
+        """The folder with syzkaller's `bin`. Raises PlanError E-SYZ-PROGRAM where nothing names one."""
+
+    def is_ours(self, text: str) -> bool:
+        """Whether a configuration file is as kdeploy wrote it."""
+
+    def configuration(self, environments: Sequence[Environment], request: FuzzRequest, machine: str) -> str:
+        """The file for machines that are `machine` (`uname -m`). Raises as `way` and `place`, and E-SYZ-ARCH."""
+
+    def build(self, request: FuzzRequest) -> KernelBuild | None:
+        """The kernel build that the request names; None: it names none. Blocks."""
+
+    async def here(
+        self, environments: Sequence[Environment], request: FuzzRequest, machine: str
+    ) -> tuple[Precondition, ...]:
+        """What has to be on this workstation."""
+
+    async def smoke(self, config: Path, syzkaller: Path, seconds: float, output: Callable[[bytes], None]) -> SmokeTest:
+        """Have syz-manager test a set-up for that time at most; `output` gets what it says.
+
+        Its end, also by cancellation, is that of all it started. Raises LocalError E-SYZ-SMOKE.
+        """
 
 
 class Remedies(Protocol):

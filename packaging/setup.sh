@@ -1,5 +1,5 @@
 #!/bin/sh
-# Set this checkout up: packaging/setup.sh demo|test|bench
+# Set this checkout up: packaging/setup.sh demo|test|lab|bench
 #
 # System packages (as root or through sudo), a virtual environment in .venv from the lock files, kdeploy itself.
 # A second run finds a stamp in .venv and ends at once; it needs no network.
@@ -161,8 +161,9 @@ install_python_packages() {
 case ${1-} in
     demo) system="run gui" lock=gui enough="gui dev" ;;
     test) system="run gui test" lock=dev enough=dev ;;
+    lab) system="run gui test kernels" lock=dev enough=dev ;;
     bench) system="run gui bench" lock=dev enough=dev ;;
-    *) die "usage: packaging/setup.sh demo|test|bench" ;;
+    *) die "usage: packaging/setup.sh demo|test|lab|bench" ;;
 esac
 
 key=$(stamp_key)

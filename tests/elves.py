@@ -20,6 +20,18 @@ def program(abi: Abi, loader: str = "", *, kind: int = EXEC, load: int = 0) -> b
     return _header(abi, kind, segments=len(segments)) + table + text
 
 
+def core_of_notes(abi: Abi, notes: bytes, *, debug_info: bool = False) -> bytes:
+    """What a vmlinux has for those who compare builds: one PT_NOTE, and an empty `.debug_info` if that is wanted."""
+    head, entry = _sizes(abi)
+    where = head + entry
+    names = b"\0.debug_info\0.shstrtab\0"
+    sections = [(0, 0, 0, 0), *([(1, 1, where, 0)] if debug_info else []), (13, 3, where + len(notes), len(names))]
+    table = b"".join(_section(abi, *each) for each in sections)
+    end = where + len(notes) + len(names)
+    start = _header(abi, EXEC, segments=1, table=end, sections=len(sections))
+    return start + _segment(abi, 4, where, len(notes)) + notes + names + table
+
+
 def module(abi: Abi, vermagic: str, *, checksums: bool = False, info: bytes = b"license=GPL\0") -> bytes:
     """A kernel module with a `.modinfo` section, and one for checksums of symbols."""
     names = b"\0.modinfo\0__versions\0.shstrtab\0"

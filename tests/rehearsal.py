@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from kdeploy_gui.artifacts.inspection import inspect
 from kdeploy_gui.artifacts.store import ArtifactStore
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.orchestrator import Orchestrator
 from kdeploy_gui.environments.locks import FileEnvironmentLocks
+from kdeploy_gui.environments.memory_console import MemoryConsoles
+from kdeploy_gui.environments.memory_guests import MemoryGuests
 from kdeploy_gui.environments.memory_target import MemoryConnector, MemoryMachine
 from kdeploy_gui.environments.power import WorkstationPower
 from kdeploy_gui.errors import ArtifactError
@@ -30,6 +34,7 @@ from kdeploy_gui.ports import Connector, Content
 from kdeploy_gui.remedies import bundled
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+_IN_MEMORY = "/dev/shm"
 
 
 class JumpingClock:
@@ -69,6 +74,11 @@ class MemoryContent:
         yield self.data[path]
 
 
+def quick_folder() -> TemporaryDirectory[str]:
+    """A folder in memory, where there is such a file system: a history waits for the disk after each group."""
+    return TemporaryDirectory(dir=_IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None)
+
+
 def memory_file(content: MemoryContent, target: str, data: bytes, mode: int = 0o644, owner: str = "") -> PlannedFile:
     """A planned file whose bytes are `data`."""
     path = f"memory:{target}"
@@ -90,6 +100,7 @@ class Rehearsal:
     history: History
     orchestrator: Orchestrator
     clock: JumpingClock
+    consoles: MemoryConsoles
 
     async def run(self, plan: Plan) -> tuple[RunState, list[Event]]:
         """Submit, wait for the end, read back what was stored."""
@@ -111,6 +122,8 @@ def ports(history: History, folder: Path, connector: Connector, content: Content
         output=history.output,
         locks=FileEnvironmentLocks(folder / "locks"),
         power=WorkstationPower(folder, folder / "power"),
+        consoles=MemoryConsoles(),
+        guests=MemoryGuests({}),
         clock=JumpingClock(),
         instruments=Catalogue(),
         remedies=bundled(),
@@ -130,9 +143,10 @@ async def rehearsal(
     history = open_history(folder)
     clock = JumpingClock()
     outside = ports(history, folder, connector or MemoryConnector(machines, content), content)
-    orchestrator = Orchestrator(replace(outside, clock=clock), limit)
+    consoles = MemoryConsoles()
+    orchestrator = Orchestrator(replace(outside, clock=clock, consoles=consoles), limit)
     try:
-        yield Rehearsal(history, orchestrator, clock)
+        yield Rehearsal(history, orchestrator, clock, consoles)
     finally:
         await orchestrator.close()
         history.close()

@@ -34,6 +34,7 @@ from kdeploy_gui.model.event import (
 )
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.files import ManifestEntry
+from kdeploy_gui.model.kernel_params import locks_out, name_of
 from kdeploy_gui.model.plan import (
     Artifact,
     ArtifactType,
@@ -250,10 +251,21 @@ def _dependencies() -> st.SearchStrategy[Dependency]:
     return packages | python | st.builds(Dependency, tool=_packages, version=_ranges, required=st.booleans())
 
 
+def kernel_params() -> st.SearchStrategy[tuple[str, ...]]:
+    """Parameters that a plan may set, each once."""
+    names = st.text("abcXYZ019_.-", min_size=1, max_size=8).filter(lambda name: name[0].isalnum())
+    values = st.text("abc019,:/=!'#$\\;&<>*", max_size=8) | st.text("ab =,'", max_size=6).map('"{}"'.format)
+    written = st.builds("{}={}".format, names, values) | names
+    fitting = written.filter(lambda each: not locks_out(each))
+    return st.lists(fitting, unique_by=name_of, max_size=4).map(tuple)
+
+
 _validations = st.builds(
     Validation,
     kernel=_ranges,
     arch=st.lists(st.sampled_from(["x86_64", "aarch64"]), unique=True).map(tuple),
+    kernel_config=st.lists(st.sampled_from(["CONFIG_A=y", "B!=n", "CONFIG_C>=0x10"]), unique=True).map(tuple),
+    network=st.lists(st.sampled_from(["dns:a.b", "icmp:workstation", "tcp://[::1]:22"]), unique=True).map(tuple),
     memory=st.none() | _sizes,
     disk=st.dictionaries(_targets | st.just("~"), _sizes, max_size=2),
     load=st.none() | st.floats(0.001, 1e6),
@@ -282,6 +294,8 @@ plan_drafts = st.builds(
         Instrumentation,
         st.dictionaries(st.sampled_from(["kasan", "kcsan", "perf", "ftrace"]), st.sampled_from(Want)),
         st.booleans(),
+        st.booleans(),
+        kernel_params(),
     ),
     validation=_validations,
     policy=_policies,

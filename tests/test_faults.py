@@ -418,7 +418,7 @@ async def test_a_link_that_is_lost_each_time_tells_how_far_it_came(
     ending = await attempt(tmp_path, environment, at("place", strike))
     for each in tasks:
         await asyncio.wrap_future(each)
-    words = (f"127.0.0.1:{chaos.port}", "lost", "of 400 kB had gone out")
+    words = (f"127.0.0.1:{chaos.port}", "lost", "of 391 KiB had gone out")
     for failure in (ending.failure, *ending.retries):
         told(failure, Category.NET, "E-LOST", *words, on_target=UNKNOWN, stage="deploying_scripts")
     assert len(ending.retries) == 1
@@ -487,7 +487,7 @@ async def test_what_stands_still_is_noticed_and_made_up_for_later(
         Category.NET,
         "E-STALLED",
         f"no reply from 127.0.0.1:{chaos.port} for 2 s",
-        "of 400 kB had gone out",
+        "of 391 KiB had gone out",
         on_target=UNKNOWN,
         stage="deploying_scripts",
     )
@@ -549,7 +549,9 @@ class Shortage:
     after: tuple[str, ...]
 
 
-FULL = Shortage("E-NOSPC", (16,), Volume.fill, ("no room on", "67.5 MB are needed", "are free"), ("400 kB are needed",))
+FULL = Shortage(
+    "E-NOSPC", (16,), Volume.fill, ("no room on", "64.4 MiB are needed", "are free"), ("391 KiB are needed",)
+)
 NO_INODES = Shortage(
     "E-INODES",
     (128, "-N", "32"),

@@ -146,7 +146,7 @@ def test_report_tells_everything() -> None:
         "ftrace",
         "wanted",
     ]
-    wanted += ["/opt/tests/net/run.sh", "2.0 kB", "abababababababab", "memory", "512 MiB", "256 MiB", "boot 1234"]
+    wanted += ["/opt/tests/net/run.sh", "2.0 KiB", "abababababababab", "memory", "512 MiB", "256 MiB", "boot 1234"]
     wanted += ["Oops in foo_show", "RIP: <script>", "31.4", "crash", "kmemleak: new leaks", "note"]
     missing = [each for each in wanted if each not in page.text]
     assert not missing
@@ -196,3 +196,12 @@ def test_checks_of_an_earlier_attempt_do_not_count() -> None:
     story.tell(StageStarted(), "board-a", Stage.VALIDATING, attempt=2)
     story.tell(CheckDone("load", True, "0.5", "8.0"), "board-a", Stage.VALIDATING, attempt=2)
     assert "99.5" not in Page(report.render(story.events)).text
+
+
+def test_a_failed_check_is_told_with_evidence_and_remedy() -> None:
+    story = story_of_two()
+    check = CheckDone("load", False, "99.5", "8.0", f"/proc/loadavg {HOSTILE}", "E-CHECK-LOAD", "Run `top` there.")
+    story.tell(check, "board-a", Stage.VALIDATING)
+    html = report.render(story.events)
+    assert "Evidence: /proc/loadavg &lt;script&gt;" in html
+    assert "Run <code>top</code> there." in html

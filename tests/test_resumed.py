@@ -48,6 +48,7 @@ def test_a_large_file_goes_on_where_it_was(board: Board, fault: Fault) -> None:
         status = process.wait(60)
     if fault is Fault.CLIENT:
         board.settle()
+        cut = passed[Direction.TO_SERVER]
         status = board.deploy(1)
     assert status == 0
     (note,) = board.notes()

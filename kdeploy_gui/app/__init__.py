@@ -2,6 +2,8 @@
 
 from kdeploy_gui.app.artifacts import Artifacts as Artifacts
 from kdeploy_gui.app.artifacts import parse_ref as parse_ref
+from kdeploy_gui.app.consoles import ConsoleDesk as ConsoleDesk
+from kdeploy_gui.app.consoles import ConsoleSession as ConsoleSession
 from kdeploy_gui.app.demo import open_demo as open_demo
 from kdeploy_gui.app.home import Home as Home
 from kdeploy_gui.app.home import home_from_environment as home_from_environment

@@ -11,16 +11,22 @@ from pathlib import Path
 from kdeploy_gui.documents import lab_edit, lab_update
 from kdeploy_gui.documents.lab_edit import Removed
 from kdeploy_gui.documents.lab_file import LabFile, read_lab
-from kdeploy_gui.engine import power, readiness
+from kdeploy_gui.engine import instruments, power, readiness
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.examine import examine
+from kdeploy_gui.engine.guest import told_state
+from kdeploy_gui.engine.kernels import KernelSwitch, kernel_of
+from kdeploy_gui.engine.kexec import KexecSwitch
 from kdeploy_gui.engine.thread import EngineThread
 from kdeploy_gui.environments import ssh_config
 from kdeploy_gui.environments.known_hosts import KnownHosts
-from kdeploy_gui.errors import PlanError, TrustError
-from kdeploy_gui.model.check import CheckStep, EnvironmentCheck
-from kdeploy_gui.model.environment import Environment, PowerAction
+from kdeploy_gui.errors import GuestError, PlanError, TrustError
+from kdeploy_gui.model.check import CheckStep, EnvironmentCheck, InstrumentLook
+from kdeploy_gui.model.environment import Environment, PowerAction, guests_of
+from kdeploy_gui.model.event import Body
+from kdeploy_gui.model.guest import GuestDescription, GuestFigures, GuestSeen
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
+from kdeploy_gui.model.kernel import KernelBooted
 from kdeploy_gui.model.plan import Plan
 from kdeploy_gui.model.power import PowerDone
 from kdeploy_gui.model.problem import Problem, did_you_mean
@@ -95,6 +101,30 @@ class Inventory:
     def importable(self) -> tuple[SshHost, ...]:
         """The hosts of `ssh_config` as environments that could be added. Raises LocalError where it cannot be read."""
         return ssh_config.hosts(self.ssh_config)
+
+    def define(self, environment: Environment, description: GuestDescription) -> tuple[Problem, ...]:
+        """Define a guest at the environment's hypervisor and write it into the lab file; returns why not, or nothing.
+
+        Raises GuestError E-GUEST-DEFINE and LocalError; a lab file that would not take it is found before.
+        """
+        problems = self.problems(environment)
+        if problems:
+            return problems
+        self._engine.ask(self._ports.guests.define(environment.uri, description))
+        return self.add(environment)
+
+    def new_guests(self, uri: str, base: Environment, domains: Sequence[str] = ()) -> tuple[Environment, ...]:
+        """The guests of a hypervisor that are not in the lab file yet, or those of these names, as environments.
+
+        How they are logged in at is taken from `base`. Raises GuestError, E-GUEST-UNKNOWN for a name that it has not.
+        """
+        seen = {each.name for each in self._engine.ask(self._ports.guests.seen(uri))}
+        for domain in domains:
+            if domain not in seen:
+                hint = did_you_mean(domain, seen)
+                message = f"libvirt at {uri} has no guest '{domain}'{hint}"
+                raise GuestError("E-GUEST-UNKNOWN", message, on_target="Nothing was added.", uri=uri, domain=domain)
+        return guests_of(domains or seen, replace(base, uri=uri), self.read().lab.environments)
 
     def offered(self, name: str, *, jump_host: bool = False) -> HostKey:
         """The host key that a machine offers now, or the jump host that it names by its address."""
@@ -182,16 +212,53 @@ class Inventory:
         """Connect and say whether the machine is READY now. Changes nothing there; drops a mark that does not hold."""
         return self._engine.ask(readiness.check(self._ports, self.get(name), files=files, plan=manifest))
 
-    def start_check(self, environment: Environment) -> Future[EnvironmentCheck]:
-        """`check` without the deployed files, for many machines at once: cancelling the future ends it there."""
-        return self._engine.start(readiness.check(self._ports, environment, files=False))
+    def start_check(self, environment: Environment, folders: Sequence[str] = ()) -> Future[EnvironmentCheck]:
+        """`check` without the deployed files, for many machines at once: cancelling the future ends it there.
+
+        The facts tell `folders`, too; they may start with `~/`.
+        """
+        return self._engine.start(readiness.check(self._ports, environment, files=False, folders=folders))
+
+    def start_seen(self, uri: str) -> Future[tuple[GuestSeen, ...]]:
+        """All guests of a hypervisor with their states. Raises GuestError."""
+        return self._engine.start(self._ports.guests.seen(uri))
+
+    def start_figures(self, environment: Environment) -> Future[GuestFigures]:
+        """What a running guest has used. Raises GuestError."""
+        return self._engine.start(self._ports.guests.figures(environment))
+
+    def guest_state(self, name: str) -> str:
+        """What a guest is doing, in words, also where nobody can say; empty for other machines. Raises PlanError."""
+        return self._engine.ask(told_state(self._ports.guests, self.get(name)))
+
+    def instruments(self, name: str, *, prove: bool = False) -> InstrumentLook:
+        """How all instruments of the catalogue are there; with `prove` they are seen working, and put back."""
+        return self._engine.ask(instruments.look(self._ports, self.get(name), prove=prove))
+
+    def start_instruments(self, environment: Environment, *, prove: bool = False) -> Future[InstrumentLook]:
+        """`instruments` for a window: cancelling the future ends it there."""
+        return self._engine.start(instruments.look(self._ports, environment, prove=prove))
 
     def switch(self, name: str, action: PowerAction) -> PowerDone:
-        """Switch a machine with the commands of its lab entry, and wait for their end. Raises as `start_power`."""
+        """Switch a machine and wait until that is done. Raises as `start_power`."""
         return self._engine.ask(power.switch(self._ports, self.get(name), action))
 
+    def boot(self, name: str, kernel: str, tell: Callable[[Body], None] = lambda body: None) -> KernelBooted:
+        """Boot a machine with one of its kernels and prove that it runs; `tell` is called on the engine's thread.
+
+        Raises PlanError E-KERNEL-UNKNOWN, and what `KernelSwitch.boot` or, for boards, `KexecSwitch.boot` raise.
+        """
+        environment = self.get(name)
+        chosen = kernel_of(environment, kernel)
+        if environment.is_guest:
+            switch = KernelSwitch(ports=self._ports, environment=environment, tell=tell)
+            return self._engine.ask(switch.boot(chosen))
+        return self._engine.ask(KexecSwitch(ports=self._ports, environment=environment, tell=tell).boot(chosen))
+
     def start_power(self, environment: Environment, action: PowerAction) -> Future[PowerDone]:
-        """Switch a machine with the commands of its lab entry; see `engine.power.switch` for what is raised.
+        """Switch a machine: a guest by its hypervisor, others with the commands of their lab entry.
+
+        See `engine.power.switch` for what is raised.
 
         Cancelling the future ends the command.
         """

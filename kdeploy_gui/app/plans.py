@@ -73,6 +73,7 @@ class Plans:
 
     def __init__(self, catalogue: Instruments, read_lab: Callable[[], LabFile], store: ArtifactStore) -> None:
         self._catalogue = catalogue
+        self._entries = tuple(catalogue.all())
         self._read_lab = read_lab
         self._store = store
 
@@ -129,10 +130,10 @@ class Plans:
     ) -> planner.Planned:
         packages = list_packages(draft.dependencies, folder)
         if files is not None:
-            planned = planner.plan_files(draft, lab, files, packages.files)
+            planned = planner.plan_files(draft, lab, files, packages.files, self._entries)
             return planner.Planned(planned.plan, (*packages.problems, *planned.problems))
         ordered, listed = self._listed(draft, folder)
-        planned = planner.plan(ordered, lab, listed.listings, packages.files)
+        planned = planner.plan(ordered, lab, listed.listings, packages.files, self._entries)
         return planner.Planned(planned.plan, (*listed.problems, *packages.problems, *planned.problems))
 
     def _listed(self, draft: PlanDraft, folder: Path) -> tuple[PlanDraft, Listed]:
@@ -155,7 +156,7 @@ class Plans:
         if document.draft is not None:
             draft, listed = self._listed(document.draft, document.folder)
             packages = list_packages(draft.dependencies, document.folder)
-            planned = planner.plan(draft, self._read_lab().lab, listed.listings, packages.files)
+            planned = planner.plan(draft, self._read_lab().lab, listed.listings, packages.files, self._entries)
             found = [each for each in planned.problems if not each.field.startswith("environments")]
             problems = document.with_found((*listed.problems, *packages.problems, *found))
             if not problems:

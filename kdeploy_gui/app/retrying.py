@@ -44,7 +44,7 @@ def replanned(
     if not names:
         so_far = "" if state.outcome else " so far"
         raise LocalError("E-RETRY-NOTHING", f"nothing failed in run {run}{so_far}", run=str(run))
-    return _planned(plans, history, run, DeployOptions(names, state.priority), files)
+    return planned_with(plans, history, run, DeployOptions(names, state.priority), files)
 
 
 def planned_as_run(
@@ -55,12 +55,16 @@ def planned_as_run(
     Raises LocalError E-RUN-UNKNOWN, E-RETRY-NO-PLAN, and PlanError E-RETRY-PLAN with all problems.
     """
     names = options.environments or tuple(fold(history.events(run)).environments)
-    return _planned(plans, history, run, replace(options, environments=names), files)
+    return planned_with(plans, history, run, replace(options, environments=names), files)
 
 
-def _planned(
+def planned_with(
     plans: Plans, history: EventLog, run: int, options: DeployOptions, files: tuple[PlannedFile, ...] | None
 ) -> Replanned:
+    """The plan of a run, made again with these files or with today's (None).
+
+    Raises LocalError E-RETRY-NO-PLAN, and PlanError E-RETRY-PLAN with all problems.
+    """
     source = history.source(run)
     if source is None:
         raise LocalError("E-RETRY-NO-PLAN", f"the plan of run {run} was not stored with it", run=str(run))
@@ -87,7 +91,8 @@ def takes_back(lab: Lab, history: EventLog, run: int, environments: Sequence[str
         )
     if state.outcome is None:
         raise LocalError("E-ROLLBACK-RUNS", f"run {run} goes on", run=str(run))
-    names = tuple(environments) or tuple(each.name for each in state.environments.values() if each.files.sent)
+    changed = (each.name for each in state.environments.values() if each.files.sent or each.switched)
+    names = tuple(environments) or tuple(changed)
     if not names:
         raise LocalError("E-RETRY-NOTHING", f"run {run} changed no file", run=str(run))
     found = [lab.get(name) for name in names]

@@ -14,27 +14,50 @@ from pathlib import Path
 
 from kdeploy_gui import defaults
 from kdeploy_gui.app.artifacts import Artifacts
+from kdeploy_gui.app.consoles import ConsoleDesk
+from kdeploy_gui.app.desktop import Desktop
 from kdeploy_gui.app.drafts import Drafts
+from kdeploy_gui.app.fuzzing import Fuzzing
 from kdeploy_gui.app.home import Home
+from kdeploy_gui.app.hooks import HookedReadiness
 from kdeploy_gui.app.inventory import Inventory
 from kdeploy_gui.app.plans import DeployOptions, Plans
 from kdeploy_gui.app.retrying import Replanned, planned_as_run, replanned, takes_back
+from kdeploy_gui.app.scans import Scans
+from kdeploy_gui.app.source_checks import SourceChecks
+from kdeploy_gui.app.validating import Validations
 from kdeploy_gui.artifacts.store import ArtifactStore
 from kdeploy_gui.artifacts.stored_content import StoredContent
 from kdeploy_gui.clock import SystemClock
 from kdeploy_gui.credentials import Credentials
 from kdeploy_gui.documents.lab_file import read_lab
 from kdeploy_gui.engine.context import Ports
+from kdeploy_gui.engine.fuzzing import FuzzPreparing
+from kdeploy_gui.engine.monitor import Monitor
 from kdeploy_gui.engine.orchestrator import Orchestrator
 from kdeploy_gui.engine.pipeline import failure_of as engine_failure_of
 from kdeploy_gui.engine.preview import preview, preview_all
+from kdeploy_gui.engine.scan import Scanning
+from kdeploy_gui.engine.source_check import SourceChecking
 from kdeploy_gui.engine.thread import EngineThread
+from kdeploy_gui.environments.console_command import CommandConsoles
+from kdeploy_gui.environments.console_share import SharedConsoles
+from kdeploy_gui.environments.console_tcp import TcpConsoles
+from kdeploy_gui.environments.consoles import NamedConsoles
+from kdeploy_gui.environments.guest_connector import GuestConnector
+from kdeploy_gui.environments.libvirt_connection import LibvirtConnections
+from kdeploy_gui.environments.libvirt_console import LibvirtConsoles
+from kdeploy_gui.environments.libvirt_guests import LibvirtGuests
 from kdeploy_gui.environments.locks import FileEnvironmentLocks
 from kdeploy_gui.environments.power import WorkstationPower
 from kdeploy_gui.environments.ssh_host import SshConnector
 from kdeploy_gui.errors import AuthError, KdeployError
 from kdeploy_gui.history import History, open_history
 from kdeploy_gui.instruments.catalogue import Catalogue
+from kdeploy_gui.instruments.scanning import MachineScanners
+from kdeploy_gui.instruments.spatch import Spatch
+from kdeploy_gui.instruments.syzkaller import Syzkaller
+from kdeploy_gui.model.check import EnvironmentCheck
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Event, RunFinished
 from kdeploy_gui.model.failure import Failure
@@ -71,7 +94,9 @@ class Services:
         self.home = home
         self.sample_plan = sample_plan
         self.history: EventLog = history.log
-        self.readiness: ReadinessLog = history.readiness
+        self.readiness: ReadinessLog = HookedReadiness(
+            history.readiness, lambda: read_lab(lab_file).lab.hook, lab_file.parent
+        )
         self.output: OutputStore = history.output
         self.instruments: Instruments = Catalogue()
         self.remedies: Remedies = bundled() if lab_file == home.lab_file else bundled().for_lab(lab_file)
@@ -86,16 +111,20 @@ class Services:
             _owner(home),
             keep=defaults.CONNECTION_KEPT,
         )
+        self._hypervisors = LibvirtConnections()
+        guests = LibvirtGuests(self._hypervisors)
         self._ports = Ports(
-            connector=self._connector,
+            connector=GuestConnector(self._connector, guests),
             content=content,
             kept=store,
             log=history.log,
             control=history.control,
-            readiness=history.readiness,
+            readiness=self.readiness,
             output=history.output,
             locks=FileEnvironmentLocks(home.data / "locks"),
             power=WorkstationPower(lab_file.parent, home.data / "power"),
+            consoles=_consoles(home, lab_file),
+            guests=guests,
             clock=SystemClock(),
             instruments=self.instruments,
             remedies=self.remedies,
@@ -104,7 +133,13 @@ class Services:
         self.inventory = Inventory(lab_file, self._ports, engine)
         self.plans = Plans(self.instruments, self.inventory.read, store)
         self.artifacts = Artifacts(store, history.log, self.plans)
+        self.validations = Validations(self.plans, history.log, store)
+        self.consoles = ConsoleDesk(self._orchestrator.consoles, engine, home.data / "consoles")
+        self.scans = Scans(Scanning(self._ports, MachineScanners(), history.scans), self.inventory, engine)
+        self.sources = SourceChecks(SourceChecking(SystemClock(), self.remedies, Spatch(), history.sources), engine)
+        self.fuzzing = Fuzzing(FuzzPreparing(self._ports, Syzkaller()), self.inventory, engine)
         self.drafts = Drafts(home.data / "drafts")
+        self.desktop = Desktop(engine)
 
     @property
     def lab_file(self) -> Path:
@@ -136,6 +171,17 @@ class Services:
             return False
         return True
 
+    def monitor(self, tell: Callable[[EnvironmentCheck], None], names: Sequence[str] = ()) -> Future[None]:
+        """Look at READY environments now and then, those of `names` or all; `tell` each, on the engine's thread.
+
+        Cancelling the future ends it.
+        """
+
+        def environments() -> Sequence[Environment]:
+            return [each for each in self.inventory.read().lab.environments if not names or each.name in names]
+
+        return self._engine.start(Monitor(self._ports, environments, tell).run())
+
     def plan_source(self, run: int) -> PlanSource | None:
         """What a run was planned from; None for runs of older programs. Raises LocalError."""
         return self.history.source(run)
@@ -157,6 +203,14 @@ class Services:
         Raises LocalError E-RUN-UNKNOWN, E-ROLLBACK-RUNS, E-RETRY-NOTHING, and PlanError E-LAB-UNKNOWN.
         """
         return self.submit(takes_back(self.inventory.read().lab, self.history, run, environments))
+
+    def validate(self, run: int, environments: Sequence[str]) -> int:
+        """Make the readiness checks of a run again in these environments, as a new run that sends nothing.
+
+        Raises what `Validations.planned` raises.
+        """
+        planned = self.validations.planned(run, environments)
+        return self.submit(planned.plan, planned.source)
 
     def plan_as_run(self, run: int, options: DeployOptions | None = None) -> Replanned:
         """A plan that deploys exactly the bytes that a run deployed, whatever has become of their sources.
@@ -218,6 +272,7 @@ class Services:
         self._engine.ask(self._orchestrator.close())
         self._engine.ask(self._connector.close())
         self._engine.close()
+        self._hypervisors.close()
         self._history.close()
 
     async def _pump(self, run: int, after: int, deliver: Callable[[tuple[Event, ...]], None]) -> None:
@@ -235,6 +290,12 @@ def _until_accepted(ask: Callable[[int], str], accept: Callable[[str], bool]) ->
         answer = ask(attempt)
         if not answer or accept(answer):
             return
+
+
+def _consoles(home: Home, lab_file: Path) -> SharedConsoles:
+    """The way to all consoles, each opened by one process of this workstation."""
+    ways = NamedConsoles(CommandConsoles(lab_file.parent), TcpConsoles(), LibvirtConsoles())
+    return SharedConsoles(ways, home.data / "consoles")
 
 
 def _owner(home: Home) -> str:

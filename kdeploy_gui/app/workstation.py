@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from kdeploy_gui import doctor
 from kdeploy_gui.app.home import Home, home_from_environment
 from kdeploy_gui.credentials import Credentials
+from kdeploy_gui.doctor import Check
 from kdeploy_gui.documents.lab_file import read_lab
 from kdeploy_gui.environments import libvirt_guest
 from kdeploy_gui.errors import LocalError
@@ -22,10 +24,21 @@ def examine_workstation(lab_file: Path | None = None) -> tuple[Finding, ...]:
         *doctor.own_checks(home.data, tuple({home.config, home.data}), SQLITE_VERSION),
         ("keyring", Credentials(timeout=doctor.DEADLINE / 2).probe),
         ("libvirt", libvirt_guest.probe),
+        *_hypervisor_checks(lab_file or home.lab_file),
         ("history", lambda: _history_finding(home)),
         ("lab file", lambda: _lab_finding(lab_file or home.lab_file)),
     ]
     return doctor.examine(checks)
+
+
+def _hypervisor_checks(lab_file: Path) -> list[tuple[str, Check]]:
+    """One for each hypervisor that the lab file's guests are on."""
+    lab = read_lab(lab_file).lab
+    guests: dict[str, set[str]] = {}
+    for each in lab.environments:
+        if each.is_guest:
+            guests.setdefault(each.uri, set()).add(each.domain)
+    return [(f"guests at {uri}", partial(libvirt_guest.look, uri, wanted)) for uri, wanted in guests.items()]
 
 
 def _history_finding(home: Home) -> Finding:

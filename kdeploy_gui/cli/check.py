@@ -15,7 +15,9 @@ NAMED = 5
 
 
 def print_check(output: Output, check: EnvironmentCheck) -> None:
-    """Reached or not, how the machine is doing, READY or not."""
+    """What its hypervisor says of a guest, reached or not, how the machine is doing, READY or not."""
+    if check.guest:
+        output.say(f"{visible(check.environment)}: guest: {visible(check.guest)}")
     if check.failure is not None:
         click.echo(f"{visible(check.environment)}: not reached", err=True)
         click.echo("\n".join(describe(check.failure)), err=True)

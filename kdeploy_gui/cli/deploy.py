@@ -1,4 +1,4 @@
-"""`kdeploy deploy`, `retry`, `rollback` and `cancel`."""
+"""`kdeploy deploy`, `retry`, `validate`, `rollback` and `cancel`."""
 
 from __future__ import annotations
 
@@ -146,6 +146,34 @@ def retry(output: Output, /, run: int, environments: tuple[str, ...], same_files
         lab = opened.inventory.read().lab
         unlock(output, opened, [each for each in lab.environments if each.name in names])
         return exit_status(_show_run(output, opened, lambda: opened.retry(run, environments, same_files=same_files)))
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "--run", type=click.IntRange(min=1), metavar="N", help="The run to validate; else the last that deployed."
+)
+@command_options(on_interrupt=EXIT_CANCELLED)
+def validate(output: Output, /, names: tuple[str, ...], run: int | None) -> int:
+    """Make the readiness checks of the last run that deployed to NAME again, as a new run.
+
+    It sends nothing and changes nothing there: after the cause of a failed check is gone, NAME becomes READY with the
+    files of that run. Names that different runs deployed to are validated one run after the other. Exit status as of
+    `deploy`.
+    """
+    with services(output) as opened:
+        runs: dict[int, list[str]] = {}
+        for name in dict.fromkeys(names):
+            known = opened.inventory.get(name)
+            runs.setdefault(run or opened.validations.last(known.name), []).append(name)
+        plans = [opened.validations.planned(number, chosen) for number, chosen in runs.items()]
+        unlock(output, opened, [each for planned in plans for each in planned.plan.environments])
+        status = 0
+        for each in plans:
+            status = max(status, exit_status(run_plan(output, opened, each.plan, each.source)))
+            if status == EXIT_CANCELLED:
+                break
+    return status
 
 
 @click.command()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def env() -> None:
-    """Environments of the lab: list, show, add, remove, check, trust."""
+    """Environments: add, define, show, check, trust, history ..."""
 
 
 @env.command("list")
@@ -78,15 +78,18 @@ def _mark_words(mark: ReadyMark | None) -> str:
 @click.argument("name")
 @command_options(on_plan_error=EXIT_FAILED)
 def show(output: Output, /, name: str) -> int:
-    """Show everything the lab file says about an environment."""
+    """Show everything the lab file says about an environment, and what a guest is doing now."""
     with services(output) as opened:
         environment = known(opened, name)
         mark = opened.readiness.latest(name)
+        guest = opened.inventory.guest_state(name)
     if output.json:
-        output.document({"environment": environment, "mark": mark})
+        output.document({"environment": environment, "mark": mark, **({"guest": guest} if guest else {})})
         return 0
     for label, value in _described(environment):
         output.say(f"{label + ':':<15}{visible(value)}")
+    if guest:
+        output.say(f"{'guest:':<15}{visible(guest)}")
     output.say(f"{'last known:':<15}{visible(_mark_words(mark))}")
     return 0
 
@@ -112,9 +115,11 @@ def _described(environment: Environment) -> list[tuple[str, str]]:
         ("power on", environment.power.on),
         ("power off", environment.power.off),
         ("power reset", environment.power.reset),
+        ("console", environment.console.words or ("that of the guest" if environment.is_guest else "")),
         ("autostart", "a run switches it on when it does not answer" if environment.autostart else ""),
         ("boot timeout", duration(environment.boot_timeout) if environment.boot_timeout else ""),
         ("libvirt", f"{environment.uri} {environment.domain}".strip()),
+        ("snapshot", environment.snapshot if environment.is_guest else ""),
         ("kernels", " ".join(each.name for each in environment.kernels)),
     ]
     return [(label, value) for label, value in rows if value]
@@ -132,32 +137,42 @@ def known(opened: Services, name: str) -> Environment:
 
 
 @env.command()
-@click.argument("name")
-@click.option("--host", required=True, help="Name or address.")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--host", default="", help="Name or address.")
 @click.option("--port", type=click.IntRange(1, 65535), default=22, show_default=True)
 @click.option("--user", default="root", show_default=True)
 @click.option("--identity-file", default="", help="Private key; without it the ssh agent.")
 @click.option("--group", default="", help="Folder in the tree of environments: rack-1/left.")
 @click.option("--tag", "tags", multiple=True, help="May be given several times.")
 @click.option("--kind", type=click.Choice([each.value for each in Kind]), default=Kind.BOARD.value, show_default=True)
+@click.option("--from-libvirt", "uri", default="", metavar="URI", help="Add the guests there, or those named.")
 @command_options(on_plan_error=EXIT_FAILED)
-def add(output: Output, /, name: str, kind: str, **given: object) -> int:
-    """Add an environment to the lab file."""
-    environment = Environment(name=name, kind=Kind(kind), **given)  # type: ignore[arg-type]
+def add(output: Output, /, names: tuple[str, ...], uri: str, kind: str, host: str, **given: object) -> int:
+    """Add an environment to the lab file, or guests of a libvirt such as qemu:///system that are not in it yet."""
+    if uri and host:
+        raise click.UsageError("--from-libvirt takes no --host: libvirt is asked for the address of each guest")
+    if not uri and (len(names) != 1 or not host):
+        raise click.UsageError("name one environment and its --host, or --from-libvirt URI")
+    base = Environment(name=names[0] if names else "", host=host, kind=Kind(kind), **given)  # type: ignore[arg-type]
     with services(output) as opened:
-        problems = opened.inventory.add(environment)
+        added = opened.inventory.new_guests(uri, base, names) if uri else (base,)
+        problems = opened.inventory.add_all(added)
         where = opened.lab_file
     if problems:
         output.problems(problems)
         return EXIT_FAILED
     if output.json:
-        output.document({"added": environment, "lab_file": str(where)})
-    else:
-        output.say(f"Added {name} to {where}. Next, pin its host key: {_trust_command(output, name)}")
+        output.document({"added": added if uri else base, "lab_file": str(where)})
+        return 0
+    for each in added:
+        output.say(f"Added {each.name} to {where}. Next, pin its host key: {trust_command(output, each.name)}")
+    if not added:
+        output.say(f"All guests at {uri} are in {where} already")
     return 0
 
 
-def _trust_command(output: Output, name: str, fingerprint: str = "", *, jump_host: bool = False) -> str:
+def trust_command(output: Output, name: str, fingerprint: str = "", *, jump_host: bool = False) -> str:
+    """The command that pins a machine's host key."""
     words = ["kdeploy", "env", "trust", name, *(["--jump-host"] if jump_host else [])]
     if fingerprint:
         words += ["--fingerprint", fingerprint]
@@ -234,7 +249,7 @@ def trust(output: Output, /, name: str, fingerprint: str | None, jump_host: bool
             fingerprint = key.fingerprint
             if fingerprint in subject.host_keys:
                 return _pinned(output, subject.name, fingerprint, "was pinned before")
-            command = _trust_command(output, name, fingerprint, jump_host=jump_host)
+            command = trust_command(output, name, fingerprint, jump_host=jump_host)
             _ask(output, subject, key, command)
         opened.inventory.trust(name, fingerprint, jump_host=jump_host)
     return _pinned(output, subject.name, fingerprint, "is pinned")

@@ -83,6 +83,7 @@ def rows(failure: Failure) -> list[tuple[str, str]]:
         ("what to do", failure.remedy),
         ("command", f"{evidence.command}{status}" if evidence.command else ""),
         ("it said", evidence.stderr.strip()),
+        ("its console", evidence.console),
     ]
     return [(label, text) for label, text in parts if text]
 

@@ -60,6 +60,8 @@ def lines(preview: EnvironmentPreview) -> Iterator[str]:
     yield from (_dependency(each) for each in preview.dependencies if each.change is not DependencyChange.PRESENT)
     for each in preview.instruments:
         yield f"  {each.presence:<11} {each.title} ({each.want}){_after(each.note)}"
+    if preview.reboot:
+        yield f"  reboot      boots {visible(preview.reboot)}"
     yield from (f"  versioned   {visible(each)}" for each in preview.switches)
     yield from (f"  would fail  {visible(each)}" for each in preview.notices)
 

@@ -35,6 +35,7 @@ from kdeploy_gui.model.event import (
     FactFound,
     FileDone,
     InstrumentState,
+    InstrumentSwitched,
     RetryScheduled,
     RunSubmitted,
     StageFinished,
@@ -166,6 +167,8 @@ class PlainLines:
                 return f"{self._screen.symbol(AGAIN)} {label}: target rebooted, {boots}"
             case SplatSeen(splat) if splat.counts:
                 return f"kernel: {visible(splat.words)}"
+            case CheckDone(ok=False):
+                return _check(event.body)
             case EnvironmentFinished(status, ready, error):
                 why = f", {error.code}: {visible(error.message)}" if error else ""
                 return f"{self._screen.symbol(STATUS_LOOKS[status])} {status}{', READY' if ready else ''}{why}"
@@ -190,12 +193,19 @@ def _detail(event: Event) -> str:
             body = event.body
             shown = f"built in {body.built_in}, reachable {body.reachable}, on {body.on}, proven {body.proven}"
             return f"{visible(body.instrument)} {body.wanted}: {shown}"
+        case InstrumentSwitched():
+            return visible(event.body.words)
         case SplatSeen(splat):
             return f"kernel: {visible(splat.words)}"
-        case CheckDone(check, ok, value, limit):
-            return f"{visible(check)} {'ok' if ok else 'NOT OK'}: {visible(value)} (limit {visible(limit)})"
+        case CheckDone():
+            return _check(event.body)
         case _:
             return ""
+
+
+def _check(check: CheckDone) -> str:
+    said = f"{check.check} {'ok' if check.ok else 'NOT OK'}: {check.value} (limit {check.limit})"
+    return visible(f"{said}. {check.help}" if check.help else said)
 
 
 class LiveTable:

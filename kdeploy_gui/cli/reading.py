@@ -15,7 +15,7 @@ from kdeploy_gui.cli.session import events_of, services
 from kdeploy_gui.cli.since import parse_since
 from kdeploy_gui.cli.text import OutputText, local_time
 from kdeploy_gui.errors import LocalError
-from kdeploy_gui.model.event import OutputAppended
+from kdeploy_gui.model.event import Channel, OutputAppended
 from kdeploy_gui.model.figures import duration
 from kdeploy_gui.model.history import OutputChunk, RunQuery, RunRecord
 from kdeploy_gui.model.run import RunState, fold
@@ -127,9 +127,10 @@ def _some(names: tuple[str, ...]) -> str:
 @RUN
 @click.option("--env", "environment", default="", metavar="NAME", help="Output of this environment only.")
 @click.option("--stage", type=click.Choice([each.value for each in Stage]), help="Output of this stage only.")
+@click.option("--console", is_flag=True, help="What the serial consoles printed instead.")
 @click.option("--follow", is_flag=True, help="Go on until the run ends.")
 @command_options()
-def logs(output: Output, /, run: int, environment: str, stage: str | None, follow: bool) -> int:
+def logs(output: Output, /, run: int, environment: str, stage: str | None, console: bool, follow: bool) -> int:
     """Print the output of a run, control characters shown as escapes.
 
     With --json one document, with --json --follow one object per line.
@@ -142,20 +143,22 @@ def logs(output: Output, /, run: int, environment: str, stage: str | None, follo
             raise LocalError(
                 "E-RUN-UNKNOWN", f"run {run} has no environment '{environment}', only {known}", run=str(run)
             )
-        chunks = _followed(opened, run) if follow else opened.output.chunks(run, environment, chosen)
+        channel = Channel.CONSOLE if console else Channel.OUTPUT
+        stored = opened.output.chunks(run, environment, chosen, channel)
+        chunks = _followed(opened, run, channel) if follow else stored
         wanted = (each for each in chunks if environment in {"", each.environment} and chosen in {None, each.stage})
         if output.json:
             _print_json(output, run, wanted, follow)
         else:
-            _print_text(output, wanted, state)
+            _print_text(output, wanted, state, "console" if console else "command")
     return 0
 
 
-def _followed(opened: Services, run: int) -> Iterator[OutputChunk]:
+def _followed(opened: Services, run: int, channel: Channel) -> Iterator[OutputChunk]:
     for batch in opened.follow(run):
         for event in batch:
-            if isinstance(event.body, OutputAppended):
-                data = opened.output.read(run, event.environment, event.body.offset, event.body.length)
+            if isinstance(event.body, OutputAppended) and event.body.channel is channel:
+                data = opened.output.read(run, event.environment, event.body.offset, event.body.length, channel)
                 yield OutputChunk(run, event.environment, event.stage, event.body.offset, data)
 
 
@@ -176,7 +179,7 @@ def _print_json(output: Output, run: int, chunks: Iterator[OutputChunk], follow:
         click.echo(json_line(row))
 
 
-def _print_text(output: Output, chunks: Iterator[OutputChunk], state: RunState) -> None:
+def _print_text(output: Output, chunks: Iterator[OutputChunk], state: RunState, speaker: str) -> None:
     """Output under headings that say whose it is; each stream is decoded on its own."""
     decoders = {name: OutputText() for name in state.environments}
     heading, at_line_start = "", True
@@ -192,4 +195,4 @@ def _print_text(output: Output, chunks: Iterator[OutputChunk], state: RunState) 
     if not at_line_start:
         click.echo()
     if not heading:
-        output.note(f"No command of run {state.run} has said anything; `kdeploy status {state.run}` shows how it went.")
+        output.note(f"No {speaker} of run {state.run} said anything; `kdeploy status {state.run}` shows how it went.")

@@ -1,4 +1,4 @@
-"""Points in time as people type them."""
+"""Points and spans of time as people type them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,17 @@ def parse_since(text: str, now: datetime) -> datetime:
 
     Raises ValueError.
     """
-    if span := _SPAN.fullmatch(text.strip()):
-        return now - timedelta(**{_UNITS[span.group(2)]: int(span.group(1))})
+    if _SPAN.fullmatch(text.strip()):
+        return now - parse_span(text)
     try:
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
     except OverflowError as beyond:
         raise ValueError(f"'{text}' is out of range") from beyond
+
+
+def parse_span(text: str) -> timedelta:
+    """`90s`, `15m`, `3h`. Raises ValueError."""
+    span = _SPAN.fullmatch(text.strip())
+    if span is None:
+        raise ValueError(f"'{text}' is no time such as 90s, 15m or 3h")
+    return timedelta(**{_UNITS[span.group(2)]: int(span.group(1))})

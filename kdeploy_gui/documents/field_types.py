@@ -12,6 +12,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator
 
+from kdeploy_gui.model.kernel_config import ConfigNeed
+from kdeploy_gui.model.network import Reach
 from kdeploy_gui.model.problem import did_you_mean
 from kdeploy_gui.model.stored import PREFIX, VersionRef
 from kdeploy_gui.model.version import VersionRange
@@ -241,6 +243,24 @@ def machine(value: str) -> str:
     return matching(r"[A-Za-z0-9_]{1,64}", 'a machine name such as "x86_64" or "aarch64"')(value)
 
 
+def kernel_config(value: str) -> str:
+    """A requirement of a kernel's configuration, kept as written."""
+    return _kept(value, ConfigNeed.parse)
+
+
+def network(value: str) -> str:
+    """Something that the machine shall reach, kept as written."""
+    return _kept(value, Reach.parse)
+
+
+def _kept(value: str, parse: Callable[[str], object]) -> str:
+    try:
+        parse(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, not {shown(value)}") from error
+    return value
+
+
 def not_yet(what: str) -> Callable[[object], object]:
     """A check of a key of the contract that this version cannot act upon: only empty values pass."""
 
@@ -263,6 +283,8 @@ Source = Annotated[str, AfterValidator(source)]
 Target = Annotated[str, AfterValidator(target)]
 DiskLimits = Annotated[dict[str, Size], AfterValidator(disk_limits)]
 Range = Annotated[str, AfterValidator(version_range)]
+KernelConfig = Annotated[str, AfterValidator(kernel_config)]
+Network = Annotated[str, AfterValidator(network)]
 Machine = Annotated[str, AfterValidator(machine)]
 Package = Annotated[str, AfterValidator(matching(r"[A-Za-z0-9][A-Za-z0-9+._:@-]{0,127}", "a package name"))]
 PythonPackage = Annotated[

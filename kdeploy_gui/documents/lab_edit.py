@@ -221,7 +221,7 @@ def _rendered(environment: Environment) -> str:
     table = tomlkit.table()
     for key in ("name", "kind", "group", "tags", "host", "port", "user", "identity_file", "credential", "jump"):
         value = getattr(environment, key)
-        if key in {"name", "kind", "host"} or value != getattr(plain, key):
+        if key in {"name", "kind"} or (key == "host" and not environment.is_guest) or value != getattr(plain, key):
             table[key] = list(value) if isinstance(value, tuple) else value
     if environment.jump_host_key:
         table["jump_host_key"] = list(environment.jump_host_key)
@@ -238,9 +238,17 @@ def _rendered(environment: Environment) -> str:
             table[key] = getattr(environment, key)
     if environment.boot_timeout:
         table["boot_timeout"] = duration_text(environment.boot_timeout)
+    if environment.monitor:
+        table["monitor"] = duration_text(environment.monitor)
     power = {key: value for key, value in asdict(environment.power).items() if value}
     if power:
         table["power"] = power
+    if environment.console.words:
+        table["console"] = {
+            key: str(getattr(environment.console, key))
+            for key in ("command", "tcp", "protocol")
+            if getattr(environment.console, key) != getattr(plain.console, key)
+        }
     if environment.kernels:
         table["kernel"] = tomlkit.aot()
         for kernel in environment.kernels:

@@ -10,7 +10,7 @@ from pathlib import Path
 from kdeploy_gui.documents.lab_tables import EnvironmentTable, LabTable
 from kdeploy_gui.documents.tables import check
 from kdeploy_gui.documents.toml_source import Document, load
-from kdeploy_gui.model.environment import Environment, Kernel, Kind, Lab, Power
+from kdeploy_gui.model.environment import Console, Environment, Kernel, Kind, Lab, Power
 from kdeploy_gui.model.problem import Problem, did_you_mean
 
 _ENTRY = re.compile(r"environment\[(\d+)\]")
@@ -47,7 +47,9 @@ def check_lab(document: Document | Problem) -> LabFile:
     placed = [replace(each, file=document.path, line=document.outline.line(each.field)) for each in problems]
     broken = {int(found.group(1)) for each in problems if (found := _ENTRY.match(each.field))}
     sound = [_environment(each) for index, each in enumerate(table.environment) if index not in broken]
-    return LabFile(document.path, Lab(tuple(sound)), tuple(sorted(placed, key=lambda each: each.line)))
+    return LabFile(
+        document.path, Lab(tuple(sound), table.readiness.hook), tuple(sorted(placed, key=lambda each: each.line))
+    )
 
 
 def _second_look(tables: Sequence[EnvironmentTable], wrong: set[str]) -> Iterator[Problem]:
@@ -58,8 +60,9 @@ def _second_look(tables: Sequence[EnvironmentTable], wrong: set[str]) -> Iterato
         if each.name and each.name in first:
             yield Problem(f"name '{each.name}' is taken already by environment[{first[each.name]}]", f"{where}.name")
         first.setdefault(each.name, index)
-        if not each.host and f"{where}.host" not in wrong:
+        if not each.host and f"{where}.host" not in wrong and not (each.kind is Kind.QEMU and each.domain):
             yield Problem(_no_host(each), f"{where}.host")
+        yield from _console_problems(each, f"{where}.console", wrong)
         labels = [kernel.name for kernel in each.kernel]
         for position, label in enumerate(labels):
             if label and label in labels[:position]:
@@ -67,14 +70,23 @@ def _second_look(tables: Sequence[EnvironmentTable], wrong: set[str]) -> Iterato
     yield from _jump_problems(tables)
 
 
+def _console_problems(table: EnvironmentTable, where: str, wrong: set[str]) -> Iterator[Problem]:
+    console = table.console
+    if console.command and console.tcp:
+        yield Problem("goes without `tcp`: a console has one way to it", f"{where}.command")
+    if "protocol" in console.model_fields_set and not console.tcp and f"{where}.tcp" not in wrong:
+        yield Problem("goes with `tcp`, which says where it is spoken", f"{where}.protocol")
+
+
 def _no_host(table: EnvironmentTable) -> str:
     if table.kind is Kind.QEMU:
-        return "host is missing: so far only guests that are reachable by SSH are supported"
+        return "host is missing: an address, or the guest's name in libvirt as `domain`"
     return "host is missing"
 
 
 def _jump_problems(tables: Sequence[EnvironmentTable]) -> Iterator[Problem]:
     jumps = {each.name: each.jump for each in tables if each.name}
+    nowhere = {each.name for each in tables if each.domain and not each.host}
     for index, each in enumerate(tables):
         place = f"environment[{index}].jump"
         if each.jump_host_key and "@" not in each.jump:
@@ -84,6 +96,9 @@ def _jump_problems(tables: Sequence[EnvironmentTable]) -> Iterator[Problem]:
             continue
         if each.jump not in jumps:
             yield Problem(f"no environment is called '{each.jump}'{did_you_mean(each.jump, jumps)}", place)
+            continue
+        if each.jump in nowhere:
+            yield Problem(f"'{each.jump}' has no host: a jump host needs an address", place)
             continue
         way = [each.name]
         while (following := jumps.get(way[-1], "")) and following not in way:
@@ -114,10 +129,12 @@ def _environment(table: EnvironmentTable) -> Environment:
         revoked_host_key=tuple(table.revoked_host_key),
         legacy=table.legacy,
         power=Power(table.power.on, table.power.off, table.power.reset),
+        console=Console(table.console.command, table.console.tcp, table.console.protocol),
         uri=table.uri,
         domain=table.domain,
         autostart=table.autostart,
         boot_timeout=table.boot_timeout,
+        monitor=table.monitor,
         snapshot=table.snapshot,
         kernels=tuple(Kernel(each.name, each.image, each.initrd, each.cmdline) for each in table.kernel),
     )

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from kdeploy_gui.documents.field_types import Seconds, Text, matching, one_of, shown, target, text
 from kdeploy_gui.documents.tables import Table
-from kdeploy_gui.model.environment import JUMP_ADDRESS, Become, Kind
+from kdeploy_gui.model.environment import JUMP_ADDRESS, Become, ConsoleProtocol, Kind
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
 
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
@@ -117,6 +117,19 @@ def command(value: str) -> str:
     return value
 
 
+def endpoint(value: str) -> str:
+    """A host and a port; IPv6 in brackets."""
+    name, _, number = value.rpartition(":")
+    bracketed = name.startswith("[") and name.endswith("]")
+    try:
+        sound = host(name[1:-1] if bracketed else name) and (bracketed or ":" not in name)
+    except ValueError:
+        sound = False
+    if not sound or not re.fullmatch(r"[0-9]{1,5}", number) or not 1 <= int(number) <= 65535:
+        raise ValueError(f'must be host:port such as "ser2net.lab:4001" (IPv6 in brackets), not {shown(value)}')
+    return value
+
+
 def root(value: str) -> str:
     """A folder on the machine that files may go to: absolute, `~` or below it."""
     return value if value in {"/", "~"} else target(value).rstrip("/")
@@ -134,6 +147,8 @@ Host = Annotated[str, AfterValidator(host)]
 Jump = Annotated[str, AfterValidator(jump)]
 Root = Annotated[str, AfterValidator(root)]
 CommandLine = Annotated[str, AfterValidator(command)]
+Endpoint = Annotated[str, AfterValidator(endpoint)]
+ProtocolField = Annotated[ConsoleProtocol, BeforeValidator(one_of(ConsoleProtocol))]
 KindField = Annotated[Kind, BeforeValidator(one_of(Kind))]
 BecomeField = Annotated[Become, BeforeValidator(one_of(Become))]
 HostKeys = Annotated[list[str], BeforeValidator(one_or_several(fingerprint, 'a fingerprint such as "SHA256:..."'))]
@@ -149,6 +164,14 @@ class PowerTable(Table):
     on: CommandLine = ""
     off: CommandLine = ""
     reset: CommandLine = ""
+
+
+class ConsoleTable(Table):
+    """`[environment.console]`."""
+
+    command: CommandLine = ""
+    tcp: Endpoint = ""
+    protocol: ProtocolField = ConsoleProtocol.RAW
 
 
 class KernelTable(Table):
@@ -187,15 +210,24 @@ class EnvironmentTable(Table):
     revoked_host_key: PublicKeys = Field(default_factory=list)
     legacy: bool = False
     power: PowerTable = PowerTable()
+    console: ConsoleTable = ConsoleTable()
     uri: Text = ""
     domain: Text = ""
     autostart: bool = False
     boot_timeout: Seconds = 0.0
+    monitor: Seconds = 0.0
     snapshot: SnapshotField = Snapshot.AUTO
     kernel: list[KernelTable] = Field(default_factory=list)
+
+
+class ReadinessTable(Table):
+    """`[readiness]`."""
+
+    hook: CommandLine = ""
 
 
 class LabTable(Table):
     """The whole file."""
 
+    readiness: ReadinessTable = ReadinessTable()
     environment: list[EnvironmentTable] = Field(default_factory=list)

@@ -20,9 +20,13 @@ Value = str | int | list[str]
 _KEYS = (
     *("name", "kind", "group", "tags", "host", "port", "user", "identity_file", "credential", "jump", "become"),
     *("host_key", "host_key_type", "host_ca", "revoked_host_key", "jump_host_key", "become_credential", "legacy"),
-    *("roots", "uri", "domain", "autostart", "boot_timeout", "snapshot", "power.on", "power.off", "power.reset"),
+    *("roots", "uri", "domain", "autostart", "boot_timeout", "monitor", "snapshot"),
+    *("power.on", "power.off", "power.reset", "console.command", "console.tcp", "console.protocol"),
 )
-_POWER = "power"
+_TABLES = ("power", "console")
+_USUAL = {"console.protocol": "raw"}
+"""Values that need not be written."""
+_DURATIONS = ("boot_timeout", "monitor")
 _ARRAYS = {"host_key", "host_key_type", "host_ca", "revoked_host_key", "jump_host_key"}
 
 
@@ -56,13 +60,16 @@ def _edit(name: str, environment: Environment, known: Environment | None) -> Edi
         if "host_key" in changed and "host_key_type" not in changed and present["host_key_type"]:
             wanted = {**wanted, "host_key_type": []}  # nobody said of what type the new ones are
             changed.append("host_key_type")
+        if "console.tcp" in changed and not wanted["console.tcp"] and "console.protocol" not in changed:
+            changed.append("console.protocol")  # it goes with `tcp`, also where it says the usual
         for key in changed:
             if present[key] != base[key]:
                 message = f"was changed in the file meanwhile: it is {shown(present[key])} there now"
                 return Problem(message, key, document.path)
-        own = [key for key in changed if not key.startswith(_POWER)]
-        splices = [_splice(document, found, key, wanted[key]) for key in own]
-        splices.extend(_power_splices(document, found, wanted, [key for key in changed if key not in own]))
+        splices = [_splice(document, found, key, wanted[key]) for key in changed if "." not in key]
+        for table in _TABLES:
+            inner = [key for key in changed if key.startswith(f"{table}.")]
+            splices.extend(_table_splices(document, found, table, wanted, inner))
         if "name" in changed:
             splices.extend(_jumps(document, name, environment.name))
         text = document.text
@@ -80,7 +87,9 @@ def _values(environment: Environment) -> Mapping[str, Value]:
         if key != "host_key":
             value = attrgetter(key)(environment)
             values[key] = list(value) if isinstance(value, tuple) else value.value if _is_choice(value) else value
-    values["boot_timeout"] = duration_text(environment.boot_timeout) if environment.boot_timeout else ""
+    for key in _DURATIONS:
+        seconds = attrgetter(key)(environment)
+        values[key] = duration_text(seconds) if seconds else ""
     return values
 
 
@@ -92,9 +101,10 @@ def _present(document: Document, found: TableSpan) -> Mapping[str, Value]:
     """The values in the file, the usual ones where there are none."""
     table = document.data["environment"][found.path[1]]  # type: ignore[index]
     values = {**_values(Environment(name="", host="")), **{key: table[key] for key in _KEYS if key in table}}
-    if isinstance(power := table.get(_POWER), dict):
-        values.update({f"{_POWER}.{key}": value for key, value in power.items()})
-    values["boot_timeout"] = _same_duration(values["boot_timeout"])
+    for name in _TABLES:
+        if isinstance(inner := table.get(name), dict):
+            values.update({f"{name}.{key}": value for key, value in inner.items()})
+    values.update({key: _same_duration(values[key]) for key in _DURATIONS})
     return {key: [value] if key in _ARRAYS and isinstance(value, str) else value for key, value in values.items()}
 
 
@@ -106,35 +116,38 @@ def _same_duration(written: Value) -> Value:
         return written
 
 
-def _power_splices(
-    document: Document, found: TableSpan, wanted: Mapping[str, Value], changed: Sequence[str]
+def _table_splices(
+    document: Document, found: TableSpan, name: str, wanted: Mapping[str, Value], changed: Sequence[str]
 ) -> Iterator[tuple[int, int, str]]:
-    """Changes of power commands: in their table, as dotted keys, in an inline table, or as a table that is new."""
-    path, text = (*found.path, _POWER), document.text
+    """Changes of a table's keys: in their table, as dotted keys, in an inline table, or as a table that is new."""
+    path, text = (*found.path, name), document.text
     table = next((each for each in document.outline.tables if each.path == path), None)
     present = document.outline.values.get(path)
-    lines = {key.removeprefix(f"{_POWER}."): wanted[key] for key in _KEYS if key.startswith(_POWER) and wanted[key]}
+    keys = [key for key in _KEYS if key.startswith(f"{name}.") and wanted[key] not in ("", _USUAL.get(key))]
+    lines = {key.removeprefix(f"{name}."): wanted[key] for key in keys}
     if not changed:
         return
     if table is not None:
         for key in changed:
-            yield _splice(document, table, key.removeprefix(f"{_POWER}."), wanted[key])
+            yield _splice(document, table, key.removeprefix(f"{name}."), wanted[key], _USUAL.get(key))
     elif present is not None and text.startswith("{", present.start):
         inline = ", ".join(f"{key} = {_rendered(key, value)}" for key, value in lines.items())
         yield present.start, present.end, f"{{ {inline} }}" if inline else "{}"
     elif present is not None:
         for key in changed:
-            yield _splice(document, found, key, wanted[key])
+            yield _splice(document, found, key, wanted[key], _USUAL.get(key))
     else:
         body = "".join(f"\n{key} = {_rendered(key, value)}" for key, value in lines.items())
-        yield _behind(text, found.end, f"[environment.power]{body}")
+        yield _behind(text, found.end, f"[environment.{name}]{body}")
 
 
-def _splice(document: Document, found: TableSpan, key: str, value: Value) -> tuple[int, int, str]:
-    """The range to replace, and by what."""
+def _splice(
+    document: Document, found: TableSpan, key: str, value: Value, usual: Value | None = None
+) -> tuple[int, int, str]:
+    """The range to replace, and by what; a `usual` value is not written."""
     text = document.text
     span = document.outline.values.get((*found.path, *key.split(".")))
-    if value in ("", []) and key != "user":
+    if value in ("", [], usual) and key != "user":
         return _without(text, span.start, span.end) if span is not None else (found.end, found.end, "")
     rendered = _rendered(key, value)
     if span is not None:

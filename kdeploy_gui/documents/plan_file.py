@@ -10,6 +10,7 @@ from kdeploy_gui.documents.plan_tables import ArtifactTable, DependencyTable, In
 from kdeploy_gui.documents.positions import Outline, field_path
 from kdeploy_gui.documents.tables import check
 from kdeploy_gui.documents.toml_source import Document, load
+from kdeploy_gui.model.kernel_params import repeated
 from kdeploy_gui.model.packages import MANAGERS
 from kdeploy_gui.model.plan import (
     Artifact,
@@ -89,6 +90,10 @@ def _second_look(table: PlanTable) -> Iterator[Problem]:
         yield from _mode_problems(artifact, f"artifacts[{index}].mode")
     yield from _dependency_problems(table.dependencies)
     yield from _pattern_problems(table.environments)
+    params = table.instrumentation.kernel_params
+    for again, first in repeated(params):
+        message = f"'{params[again]}' sets again what '{params[first]}' sets: remove one"
+        yield Problem(message, f"instrumentation.kernel_params[{again}]")
 
 
 def _follows(found: Problem, own: Problem) -> bool:
@@ -187,7 +192,8 @@ def _instrumentation(
             wants[name] = want
             if name != key:
                 notices.append(Problem(f"'{key}' is the old name of '{name}', which is used instead", place))
-    return Instrumentation(wants, table.may_reboot), problems, notices
+    found = Instrumentation(wants, table.may_reboot, table.may_switch, tuple(table.kernel_params))
+    return found, problems, notices
 
 
 def _draft(table: PlanTable, instrumentation: Instrumentation) -> PlanDraft:
@@ -235,6 +241,8 @@ def _validation(table: PlanTable) -> Validation:
     return Validation(
         kernel=limits.kernel,
         arch=tuple(limits.arch),
+        kernel_config=tuple(limits.kernel_config),
+        network=tuple(limits.network),
         memory=limits.memory,
         disk=dict(limits.disk),
         load=limits.load,

@@ -9,8 +9,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from kdeploy_gui.documents.field_types import (
     Celsius,
     DiskLimits,
+    KernelConfig,
     Machine,
     Mode,
+    Network,
     Owner,
     Package,
     PlanName,
@@ -24,10 +26,25 @@ from kdeploy_gui.documents.field_types import (
     Tool,
     not_yet,
     one_of,
+    shown,
 )
 from kdeploy_gui.documents.tables import Table
+from kdeploy_gui.model.kernel_params import is_parameter, locks_out, name_of
 from kdeploy_gui.model.plan import ArtifactType, Layout, OnSplat, Rollback, Want
 
+
+def kernel_param(value: str) -> str:
+    """A parameter of the kernel's command line that a plan may set, kept as written."""
+    if not is_parameter(value):
+        wanted = 'one kernel parameter such as "panic_on_warn=0", in ASCII and with spaces in double quotes only'
+        raise ValueError(f"must be {wanted}, not {shown(value)}")
+    if why := locks_out(value):
+        advice = "write it as `cmdline` of a kernel in the lab file"
+        raise ValueError(f"must not set {name_of(value)}, because {why}: {advice}")
+    return value
+
+
+KernelParam = Annotated[str, AfterValidator(kernel_param)]
 WantField = Annotated[Want, BeforeValidator(one_of(Want))]
 
 
@@ -87,8 +104,9 @@ class InstrumentationTable(Table, extra="allow"):
 
     __pydantic_extra__: dict[str, WantField] = Field(init=False)
 
-    kernel_params: Annotated[list[str], AfterValidator(not_yet("set kernel parameters"))] = Field(default_factory=list)
+    kernel_params: list[KernelParam] = Field(default_factory=list)
     may_reboot: bool = False
+    may_switch: bool = True
 
 
 class ValidationTable(Table):
@@ -96,15 +114,11 @@ class ValidationTable(Table):
 
     kernel: Range = ""
     arch: list[Machine] = Field(default_factory=list)
-    kernel_config: Annotated[list[str], AfterValidator(not_yet("check a kernel's configuration"))] = Field(
-        default_factory=list
-    )
+    kernel_config: list[KernelConfig] = Field(default_factory=list)
     memory: Size | None = None
     disk: DiskLimits = Field(default_factory=dict)
     load: float | None = Field(default=None, gt=0)
-    network: Annotated[list[str], AfterValidator(not_yet("check what the environment can reach"))] = Field(
-        default_factory=list
-    )
+    network: list[Network] = Field(default_factory=list)
     tools: list[Tool] = Field(default_factory=list)
     clock_skew: Seconds | None = None
     temperature: Celsius | None = None

@@ -165,7 +165,12 @@ def _plan(draft: PlanDraft) -> Raw:
         "policy": _policy(draft.policy),
         "artifacts": [_artifact(each) for each in draft.artifacts],
         "dependencies": [_dependency(each) for each in draft.dependencies],
-        "instrumentation": {**wants, "may_reboot": draft.instrumentation.may_reboot},
+        "instrumentation": {
+            **wants,
+            "may_reboot": draft.instrumentation.may_reboot,
+            "may_switch": draft.instrumentation.may_switch,
+            "kernel_params": list(draft.instrumentation.kernel_params) or None,
+        },
         "validation": _validation(draft.validation),
     }
 
@@ -219,9 +224,11 @@ def _validation(validation: Validation) -> Raw:
     return {
         "kernel": validation.kernel or None,
         "arch": list(validation.arch) or None,
+        "kernel_config": list(validation.kernel_config) or None,
         "memory": None if validation.memory is None else _size(validation.memory),
         "disk": {path: _size(least) for path, least in validation.disk.items()},
         "load": None if validation.load is None else _number(validation.load),
+        "network": list(validation.network) or None,
         "tools": list(validation.tools) or None,
         "clock_skew": None if validation.clock_skew is None else duration_text(validation.clock_skew),
         "temperature": None if validation.temperature is None else f"{validation.temperature:g}C",

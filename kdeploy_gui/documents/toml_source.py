@@ -19,7 +19,7 @@ READ_DEADLINE = 1.0
 SETTLED = 0.05
 """Seconds since the last change after which a good text counts as written to its end."""
 SETTLED_BROKEN = 0.3
-"""The same for a text that is not TOML: it may be half of one."""
+"""The same for a text that is not TOML, or empty: it may be half of one, or cut off to be written anew."""
 SIZE_LIMIT = 16 * 1024 * 1024
 """Bytes; more is not a file that people wrote."""
 
@@ -93,7 +93,7 @@ def _attempt(path: Path) -> tuple[Document | Problem, bool]:
     result = parse(str(path), content, _stamp(after))
     if not stat.S_ISREG(after.st_mode):
         return result, True
-    patience = SETTLED if isinstance(result, Document) else SETTLED_BROKEN
+    patience = SETTLED if content and isinstance(result, Document) else SETTLED_BROKEN
     return result, _stamp(before) == _stamp(after) and not _changed_within(after, patience)
 
 

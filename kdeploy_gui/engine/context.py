@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from kdeploy_gui.engine.boot import Boot
+from kdeploy_gui.engine.console_watch import ConsoleWatch
+from kdeploy_gui.engine.consoles import ConsoleHub
+from kdeploy_gui.engine.crash_records import crash_records
 from kdeploy_gui.engine.gate import RUN, checks_of, first_of, query_of
 from kdeploy_gui.engine.kernel_log import KernelLog
-from kdeploy_gui.errors import KdeployError, Rebooted
+from kdeploy_gui.errors import KdeployError, Rebooted, TargetError
 from kdeploy_gui.model.environment import Environment
-from kdeploy_gui.model.event import Body, OutputAppended, ReadinessChanged, StageProgress, TargetRebooted
+from kdeploy_gui.model.event import (
+    Body,
+    Channel,
+    FactFound,
+    OutputAppended,
+    ReadinessChanged,
+    StageProgress,
+    TargetRebooted,
+)
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.files import ManifestEntry, Placement
+from kdeploy_gui.model.instrument import Finding, Switched
 from kdeploy_gui.model.plan import Dependency, Plan, PlannedFile, SourceFile
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.requirement import Arrival, Requirement
@@ -25,9 +37,11 @@ from kdeploy_gui.model.stored import KeptFile, RunFiles
 from kdeploy_gui.ports import (
     Clock,
     Connector,
+    Consoles,
     Content,
     EnvironmentLocks,
     EventLog,
+    Guests,
     Instruments,
     KeptFiles,
     OutputStore,
@@ -39,6 +53,8 @@ from kdeploy_gui.ports import (
 )
 
 T = TypeVar("T")
+CLOCK_SLACK = 2.0
+"""Seconds by which a machine's clock may have been read too late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +70,8 @@ class Ports:
     output: OutputStore
     locks: EnvironmentLocks
     power: PowerSupply
+    consoles: Consoles
+    guests: Guests
     clock: Clock
     instruments: Instruments
     remedies: Remedies
@@ -152,10 +170,12 @@ def planned_placement(file: PlannedFile, facts: Facts, sha256: str) -> Placement
 class Context:
     """One environment of one run: set-up, what earlier stages found out, and the ways to speak.
 
+    `snapshot` is the one that this run took of a guest, empty where it could not, None before it tried.
     Once `placing`, files on the machine may be those of this run.
     `facts` are those of the newest contact. Once `rebooted`, what earlier stages did on the machine may be gone.
     `locked_since` is when another package manager was first seen at work, by the clock that never jumps; `lacked` are
-    the dependencies that were not there at first, whatever attempt brought them.
+    the dependencies that were not there at first, whatever attempt brought them. `findings` is how instruments were
+    found, `switched` what this run switched on and has not taken back. `catch_up` does again what a reboot undid.
     """
 
     run: int
@@ -165,29 +185,41 @@ class Context:
     digests: Digests
     keeping: Keeping
     emit: Callable[[Body], None]
+    consoles: ConsoleHub
     hashes: dict[str, str] = field(default_factory=dict)
     requirements: dict[str, Requirement] = field(default_factory=dict)
     facts: Facts | None = None
     rebooted: bool = False
     ready: bool = False
     placing: bool = False
+    snapshot: str | None = None
     locked_since: float | None = None
     lacked: set[Dependency] = field(default_factory=set)
-    instruments: dict[str, str] = field(default_factory=dict)
+    findings: dict[str, Finding] = field(default_factory=dict)
+    switched: list[Switched] = field(default_factory=list)
+    catch_up: Callable[[], Awaitable[None]] = field(init=False)
     kernel_log: KernelLog = field(init=False)
+    console: ConsoleWatch = field(init=False)
     _target: Target | None = None
+    _began: float = 0.0
 
     def __post_init__(self) -> None:
         ports = self.ports
+        self.hashes.update(self.plan.digests)
         self._boot = Boot(
             environment=self.environment,
             connector=ports.connector,
             power=ports.power,
+            guests=ports.guests,
             clock=ports.clock,
             emit=self.emit,
             output=self.output,
         )
         self.kernel_log = KernelLog(self.emit, self.output, self.plan.policy.splats)
+        keep = partial(self.output, channel=Channel.CONSOLE)
+        self.console = ConsoleWatch(self.environment, self.consoles, self.emit, keep, self.kernel_log.take_console)
+        self.kernel_log.console_listens = lambda: self.console.listens
+        self._boot.switched_on = self.console.hurry
 
     async def target(self) -> Target:
         """The connected machine; connects anew after a lost link. Raises what `Boot.reach` raises."""
@@ -195,10 +227,11 @@ class Context:
             target = await self._boot.reach()
             try:
                 facts = await target.facts(replace(self.query, health=True))
+                if self._meet(facts):
+                    await self._tell_crash(target, facts)
             except BaseException:
                 await target.close()
                 raise
-            self._meet(facts)
             self._target = target
             self.kernel_log.follow(target)
         return self._target
@@ -220,12 +253,31 @@ class Context:
             )
         return facts
 
-    def _meet(self, facts: Facts) -> None:
-        """Keep facts, and tell when they are those of another boot."""
-        if self.facts is not None and facts.boot_id != self.facts.boot_id:
-            self.rebooted = True
-            self.emit(TargetRebooted(self.facts.boot_id, facts.boot_id))
-        self.facts = facts
+    def _meet(self, facts: Facts) -> bool:
+        """Keep facts, and tell when they are those of another boot; whether they are."""
+        before, self.facts = self.facts, facts
+        if before is None:
+            self._began = self._clock_there(facts)
+        if before is None or facts.boot_id == before.boot_id:
+            return False
+        self.rebooted = True
+        self.emit(TargetRebooted(before.boot_id, facts.boot_id))
+        return True
+
+    def _clock_there(self, facts: Facts) -> float:
+        return self.ports.clock.now().timestamp() + facts.clock_skew
+
+    async def _tell_crash(self, target: Target, facts: Facts) -> None:
+        """Tell what the kernel kept of its end, if that came since this run began; each record once."""
+        since, self._began = self._began - CLOCK_SLACK, self._clock_there(facts)
+        try:
+            records = await crash_records(target, since)
+        except TargetError as error:
+            self.emit(FactFound("crash_record", f"not read: {error.message}"))
+            return
+        for path, text in records.items():
+            self.emit(FactFound("crash_record", path))
+            self.kernel_log.take_record(text)
 
     async def disconnect(self) -> None:
         """Let go of the machine."""
@@ -255,8 +307,8 @@ class Context:
 
     def refuse(self, found: Sequence[KdeployError]) -> None:
         """Tell all refusals of the gate and raise the first; none: go on."""
-        for check in checks_of(found):
-            self.emit(check)
+        for error, check in zip(found, checks_of(found), strict=True):
+            self.emit(replace(check, remedy=self.ports.remedies.remedy(error, self.environment.name)))
         if found:
             raise first_of(found)
 
@@ -272,10 +324,10 @@ class Context:
         """Say how far the stage is."""
         self.emit(StageProgress(done, total, unit, note))
 
-    def output(self, data: bytes) -> None:
-        """Store output of a command and say where."""
-        offset = self.ports.output.append(self.run, self.environment.name, data)
-        self.emit(OutputAppended(offset, len(data)))
+    def output(self, data: bytes, channel: Channel = Channel.OUTPUT) -> None:
+        """Store output of a command, or of the console, and say where."""
+        offset = self.ports.output.append(self.run, self.environment.name, data, channel)
+        self.emit(OutputAppended(offset, len(data), channel))
 
     async def mark(self, ready: bool, because: str) -> None:
         """Store and announce the readiness of this environment; a cancellation waits until both are done."""
@@ -289,8 +341,9 @@ class Context:
             boot_id=facts.boot_id if facts else "",
             kernel_release=facts.kernel_release if facts else "",
             kernel_build=facts.kernel_build if facts else "",
+            kernel_build_id=facts.kernel_build_id if facts else "",
             manifest=self.manifest() if facts else (),
-            instruments=dict(self.instruments),
+            instruments={name: each.state.value for name, each in self.findings.items()},
         )
         storing = asyncio.ensure_future(asyncio.to_thread(self.ports.readiness.mark, mark))
         try:

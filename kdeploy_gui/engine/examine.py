@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from kdeploy_gui.engine.context import Ports
+from kdeploy_gui.engine.guest import explained
 from kdeploy_gui.engine.pipeline import failure_of
 from kdeploy_gui.errors import KdeployError, NetworkError
 from kdeploy_gui.model.check import CheckOutcome, CheckPart, CheckStep, EnvironmentCheck
@@ -32,7 +33,8 @@ async def examine(ports: Ports, environment: Environment, tell: Callable[[CheckS
         finally:
             await target.close()
     except KdeployError as error:
-        failure = failure_of(error, ports.remedies, environment.name, "")
+        told = await explained(ports.guests, environment, error)
+        failure = failure_of(told, ports.remedies, environment.name, "")
         way.failed(failure)
         return EnvironmentCheck(environment.name, False, (failure.message,), failure=failure)
     way.heard(CheckStep(CheckPart.FACTS, CheckOutcome.OK, _words(facts)))

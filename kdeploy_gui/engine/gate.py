@@ -73,7 +73,8 @@ def checks_of(found: Sequence[KdeployError]) -> Iterator[CheckDone]:
     """Refusals as failed checks."""
     for each in found:
         check = f"{each.code.removeprefix('E-').lower()} {each.path}"
-        yield CheckDone(check, False, each.details["found"], each.details["needed"])
+        value, limit = each.details["found"], each.details["needed"]
+        yield CheckDone(check, False, value, limit, each.evidence.text, each.code)
 
 
 def query_of(files: Sequence[PlannedFile], requirements: Mapping[str, Requirement]) -> FactsQuery:

@@ -1,21 +1,21 @@
-"""The kernel's log of one environment while a run is there: kept with the output, and watched for reports."""
+"""What the kernel of one environment says while a run is there, in its log and on its console: watched for reports."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Literal
 
-from kdeploy_gui.engine.splats.recogniser import Recogniser
-from kdeploy_gui.errors import Evidence, KdeployError, KernelSplat
+from kdeploy_gui.engine.splat_stream import PATIENCE, SplatStream
+from kdeploy_gui.engine.splats.twins import Source, Twins
+from kdeploy_gui.errors import Evidence, KdeployError, KernelDead, KernelSplat, NetworkError
 from kdeploy_gui.model.event import Body, FactFound
 from kdeploy_gui.model.plan import OnSplat
-from kdeploy_gui.model.splat import Splat, SplatSeen
+from kdeploy_gui.model.splat import Severity, Splat, SplatClass, SplatSeen
 from kdeploy_gui.ports import Target
 
-QUIET = 0.25
-"""Seconds without a line after which a report that is open is taken as it is."""
-PATIENCE = 0.75
-"""Seconds after which an open report is taken in any case."""
 EVIDENCE = 5.0
 """Seconds that the rest of a report is waited for before anything is done about it."""
 MOST = 100
@@ -23,20 +23,25 @@ MOST = 100
 
 
 class KernelLog:
-    """Follows one target after the other. Reports become events, and one that counts ends what `guard` guards."""
+    """Follows one target after the other, and takes what the console prints.
+
+    Reports become events, once each, and one that counts ends what `guard` guards; while it is not
+    connected, as in a boot, only crashes do. `console_listens` says whether anything can come from the console.
+    """
 
     def __init__(self, emit: Callable[[Body], None], output: Callable[[bytes], None], policy: OnSplat) -> None:
         self._emit = emit
         self._output = output
         self._fails = policy is OnSplat.FAIL
-        self._recogniser = Recogniser()
+        self._log = SplatStream(partial(self._tell, Source.LOG))
+        self._console = SplatStream(partial(self._tell, Source.CONSOLE))
+        self._twins = Twins()
         self._following: asyncio.Task[None] | None = None
-        self._settling: asyncio.TimerHandle | None = None
-        self._open_since: float | None = None
         self._told = 0
         self._struck = asyncio.Event()
         self._heard = asyncio.Event()
-        self._splat: Splat | None = None
+        self._splat: KernelSplat | None = None
+        self.console_listens: Callable[[], bool] = lambda: False
 
     def follow(self, target: Target) -> None:
         """Follow the kernel's log of a target that has just been connected."""
@@ -49,7 +54,7 @@ class KernelLog:
             return
         following.cancel()
         await asyncio.wait({following})
-        self._settle()
+        self._log.settle()
         if not following.cancelled():
             following.result()
 
@@ -64,8 +69,25 @@ class KernelLog:
         """Lines of the log, as they come."""
         self._output(data)
         self._heard.set()
-        self._tell(self._recogniser.feed(data))
-        self._settle_later()
+        self._log.take(data)
+
+    def take_console(self, data: bytes) -> None:
+        """What the console prints, as it comes."""
+        self._heard.set()
+        self._console.take(data)
+        if self._console.recogniser.emulated:
+            self._log.recogniser.emulated = True
+
+    def take_record(self, data: bytes) -> None:
+        """What the kernel kept of its end in the boot before."""
+        self._output(data)
+        records = SplatStream(partial(self._tell, Source.RECORD))
+        records.take(data)
+        records.settle()
+
+    def settle_console(self) -> None:
+        """Nothing more comes from the console."""
+        self._console.settle()
 
     async def guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do `work`, unless the kernel reports trouble before it ends. Raises KernelSplat, and what `work` raises."""
@@ -73,57 +95,64 @@ class KernelLog:
         struck = asyncio.ensure_future(self._struck.wait())
         try:
             await asyncio.wait({doing, struck}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done() and not doing.cancelled() and isinstance(doing.exception(), NetworkError):
+                await self._reports_end(struck)
             if self._splat is None:
                 await doing
         finally:
             struck.cancel()
-            if not doing.done():
-                doing.cancel()
-                await asyncio.wait({doing})
+            doing.cancel()
+            while not doing.done():
+                with suppress(asyncio.CancelledError):  # cancelled again: what is cleaned up is not left half done
+                    await asyncio.wait({doing})
         if self._splat is not None:
-            raise _error(self._splat) from (None if doing.cancelled() else doing.exception())
+            raise self._splat from (None if doing.cancelled() else doing.exception())
+
+    async def _reports_end(self, struck: asyncio.Future[Literal[True]]) -> None:
+        """A connection that breaks in the middle of a report broke because of it."""
+        if self._log.recogniser.pending or self._console.recogniser.pending:
+            await asyncio.wait({struck}, timeout=2 * PATIENCE)
 
     async def evidence(self) -> None:
         """Return when the kernel has said all that it has to say about a report, or has been waited for long enough."""
         try:
             async with asyncio.timeout(EVIDENCE):
-                while self._following is not None and not self._following.done():
+                while self.console_listens() or (self._following is not None and not self._following.done()):
                     self._heard.clear()
                     await asyncio.wait_for(self._heard.wait(), PATIENCE)
         except TimeoutError:
             return
 
-    def _tell(self, splats: list[Splat]) -> None:
+    @property
+    def _is_reached(self) -> bool:
+        return self._following is not None
+
+    def _tell(self, source: Source, splats: list[Splat]) -> None:
         for splat in splats:
-            fails = self._fails and splat.counts
+            if self._twins.is_known(source, splat):
+                continue
+            fails = (
+                self._fails
+                and splat.counts
+                and (source is Source.LOG or self._is_reached or splat.severity is Severity.CRASH)
+            )
             if self._told < MOST or (fails and self._splat is None):
                 self._told += 1
                 self._emit(SplatSeen(splat, fails))
             if fails and self._splat is None:
-                self._splat = splat
+                self._splat = _error(source, splat)
                 self._struck.set()
 
-    def _settle_later(self) -> None:
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settling = None
-        if not self._recogniser.pending:
-            self._open_since = None
-            return
-        loop = asyncio.get_running_loop()
-        self._open_since = self._open_since or loop.time()
-        moment = min(loop.time() + QUIET, self._open_since + PATIENCE)
-        self._settling = loop.call_at(moment, self._settle)
 
-    def _settle(self) -> None:
-        self._tell(self._recogniser.settle())
-        self._settle_later()
-
-
-def _error(splat: Splat) -> KernelSplat:
-    return KernelSplat(
-        "E-SPLAT",
-        f"its kernel reported: {splat.words}",
-        on_target="The kernel is in doubt until the machine has been booted again.",
-        evidence=Evidence("kernel log", None, splat.excerpt),
-    )
+def _error(source: Source, splat: Splat) -> KernelSplat:
+    evidence = Evidence(source.value, None, splat.excerpt)
+    if source is Source.RECORD:
+        message = f"its kernel reported before the machine rebooted: {splat.words}"
+        on_target = "The machine runs in another boot since; a retry verifies what is there."
+        return KernelSplat("E-SPLAT", message, on_target=on_target, evidence=evidence)
+    message = f"its kernel reported: {splat.words}"
+    if splat.kind is SplatClass.PANIC:
+        on_target = "The kernel is dead until the machine has been booted again; then look at what is there."
+        return KernelDead("E-SPLAT", message, on_target=on_target, evidence=evidence)
+    on_target = "The kernel is in doubt until the machine has been booted again."
+    return KernelSplat("E-SPLAT", message, on_target=on_target, evidence=evidence)

@@ -10,6 +10,7 @@ from functools import partial
 
 from kdeploy_gui import defaults
 from kdeploy_gui.engine import scheduler
+from kdeploy_gui.engine.consoles import ConsoleHub
 from kdeploy_gui.engine.context import Context, Digests, Keeping, Ports
 from kdeploy_gui.engine.feed import Feed
 from kdeploy_gui.engine.pipeline import Pipeline
@@ -44,10 +45,12 @@ class _Run:
     started: bool = False
 
     def cancel(self, environments: Sequence[str]) -> None:
-        """Cancel some environments, or all. A task that has not had its first step yet cancels itself in it, so that
-        every environment tells its end."""
+        """Cancel some environments, or all, each once: a second time would break off its cleaning up.
+
+        A task that has not had its first step yet cancels itself in it, so that every environment tells its end.
+        """
         for each in self.plan.environments:
-            if not environments or each.name in environments:
+            if each.name not in self.cancelled and (not environments or each.name in environments):
                 self.cancelled.add(each.name)
                 if each.name in self.begun:
                     self.tasks[each.name].cancel()
@@ -58,6 +61,7 @@ class Orchestrator:
 
     def __init__(self, ports: Ports, limit: int = defaults.PARALLEL_ENVIRONMENTS) -> None:
         self.feed = Feed(ports.log, ports.clock)
+        self.consoles = ConsoleHub(ports.consoles, ports.clock)
         self._ports = ports
         self._limit = limit
         self._runs: dict[int, _Run] = {}
@@ -84,7 +88,8 @@ class Orchestrator:
         run = _Run(number, plan, digests, Verdict(len(names)), keeping)
         self._runs[number] = run
         unsubscribe = self.feed.subscribe(partial(_fold, run))
-        self.feed.publish(number, RunSubmitted(plan.name, names, plan.policy.priority))
+        body = RunSubmitted(plan.name, names, plan.policy.priority, plan.takes_back, plan.validates)
+        self.feed.publish(number, body)
         try:
             await self.feed.durable()
         except LocalError:
@@ -134,6 +139,7 @@ class Orchestrator:
         for number in tuple(self._runs):
             await self.cancel(number)
         await asyncio.gather(*self._ended.values(), return_exceptions=True)
+        await self.consoles.close()
         await self.feed.close()
 
     async def _carry_out(self, run: _Run) -> None:
@@ -186,6 +192,7 @@ class Orchestrator:
             digests=run.digests,
             keeping=run.keeping,
             emit=lambda body: pipeline.emit(body),
+            consoles=self.consoles,
         )
         pipeline = Pipeline(context, publish, self.feed.durable, run.verdict)
         run.begun.add(environment.name)

@@ -10,15 +10,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
+from kdeploy_gui.engine import snapshots
 from kdeploy_gui.engine.context import Context
+from kdeploy_gui.engine.guest import explained
 from kdeploy_gui.engine.retry import is_patient, wait_before
-from kdeploy_gui.engine.stages import STAGES, deploy
+from kdeploy_gui.engine.stages import deploy, instrument, stages_of
 from kdeploy_gui.engine.verdict import Verdict
 from kdeploy_gui.errors import (
     Cancelled,
     Category,
     Evidence,
+    GuestError,
     KdeployError,
+    KernelDead,
     KernelSplat,
     NetworkError,
     NothingKept,
@@ -45,17 +49,23 @@ Durable = Callable[[], Awaitable[None]]
 Admission = Callable[[], AbstractAsyncContextManager[None]]
 
 
+_NOTHING_SENT = "Nothing was sent."
 _WHOLE = "Every file is the previous or the new one, none is torn."
+_SWITCHES = "What the run switched on in the kernel stays on until it is rolled back."
 _AFTER_CANCEL: Mapping[Stage | None, str] = {
     Stage.DEPENDENCIES: "No file was sent. An installation of packages that had begun goes on to its end.",
     Stage.DEPLOYING: _WHOLE,
-    Stage.INSTRUMENTATION: _WHOLE,
-    Stage.VALIDATING: _WHOLE,
+    Stage.INSTRUMENTATION: f"{_WHOLE} {_SWITCHES}",
+    Stage.VALIDATING: f"{_WHOLE} {_SWITCHES}",
 }
 
 
 AFTER_REBOOT = (Stage.DEPENDENCIES, Stage.DEPLOYING, Stage.INSTRUMENTATION, Stage.VALIDATING)
 """Stages whose work on the machine a reboot may undo: files in memory, what was switched on."""
+
+
+SHUT_OFF = "E-GUEST-OFF"
+"""Somebody switched the guest off: nothing but a new run may start it."""
 
 
 class StageFailed(Exception):
@@ -99,6 +109,7 @@ class Pipeline:
 
     def __init__(self, context: Context, publish: Publish, durable: Durable, verdict: Verdict) -> None:
         self._context = context
+        context.catch_up = self._catch_up
         self._publish = publish
         self._durable = durable
         self._verdict = verdict
@@ -134,11 +145,15 @@ class Pipeline:
 
         @asynccontextmanager
         async def admitted() -> AsyncIterator[None]:
+            context = self._context
             async with admission():
+                context.console.start()
                 try:
                     yield
                 finally:
-                    await self._context.kernel_log.stop()
+                    await context.kernel_log.stop()
+                    await context.console.stop()
+                    context.kernel_log.settle_console()
 
         return admitted
 
@@ -147,7 +162,7 @@ class Pipeline:
         well = False
         try:
             async with admission():
-                for stage, work in STAGES:
+                for stage, work in stages_of(self._context.plan):
                     await self._run_stage(stage, work)
             well = True
         finally:
@@ -163,13 +178,12 @@ class Pipeline:
         self._publish(EnvironmentFinished(status, self._context.ready, failure), None, 0)
 
     def _cancelled(self) -> Failure:
-        stage = self._stage
+        stage, context = self._stage, self._context
         error = Cancelled(
             "E-CANCELLED",
             f"cancelled in stage {stage.label}" if stage else "cancelled before it started",
-            on_target=_AFTER_CANCEL.get(stage, "Nothing was sent."),
+            on_target=_NOTHING_SENT if context.plan.validates else _AFTER_CANCEL.get(stage, _NOTHING_SENT),
         )
-        context = self._context
         return failure_of(error, context.ports.remedies, context.environment.name, stage.value if stage else "")
 
     async def _run_stage(self, stage: Stage, work: Callable[[Context], Awaitable[None]]) -> None:
@@ -224,7 +238,7 @@ class Pipeline:
             return
         self._repeating = True
         try:
-            for stage, work in STAGES:
+            for stage, work in stages_of(context.plan):
                 if stage is self._stage:
                     break
                 if stage in AFTER_REBOOT and not context.plan.takes_back:
@@ -237,37 +251,71 @@ class Pipeline:
         if self._stage is None:
             raise RuntimeError("a failure outside any stage") from error
         context = self._context
+        error = await explained(context.ports.guests, context.environment, error)
+        if isinstance(error, NetworkError | GuestError) and not error.evidence.console:
+            error.evidence = replace(error.evidence, console=context.console.last_lines())
         failure = failure_of(error, context.ports.remedies, context.environment.name, self._stage.value)
         draw = random.uniform(-1, 1)  # noqa: S311 - jitter, not a secret
         self._patient += is_patient(error)
         attempt = self._patient if is_patient(error) else self._attempt - self._patient
         wait = wait_before(error, attempt, context.plan.policy, draw)
-        if isinstance(error, NetworkError):
+        if isinstance(error, NetworkError | GuestError):
             await context.disconnect()
         if wait is None:
             if isinstance(error, KernelSplat):
                 await context.kernel_log.evidence()
+                context.console.store()
                 await self._durable()
-            if isinstance(error, TargetError | Rebooted) and self._stage is not Stage.CONNECTING:
+            if isinstance(error, TargetError | Rebooted | GuestError) and self._stage is not Stage.CONNECTING:
                 await context.drop_mark(f"run {context.run}: {error.message}")
+            if isinstance(error, KernelDead) and not context.snapshot:
+                raise StageFailed(self._dead(failure)) from error
             raise StageFailed(await self._taken_back(failure)) from error
         self.emit(RetryScheduled(round(wait, 3), failure))
         return wait
 
-    async def _taken_back(self, failure: Failure) -> Failure:
-        """The failure, after what this run placed was taken back where its policy says so."""
-        context = self._context
-        wanted = context.placing and context.plan.policy.rollback is not Rollback.NONE
-        if not wanted or failure.category in {Category.TRUST, Category.AUTH}:
+    def _dead(self, failure: Failure) -> Failure:
+        """The failure of a machine that nothing can be done with now."""
+        if not self._context.placing:
             return failure
+        later = f"`kdeploy rollback {self._context.run}` puts the previous version back then."
+        return replace(failure, on_target=f"{failure.on_target} Files of this run may be in place: {later}")
+
+    async def _taken_back(self, failure: Failure) -> Failure:
+        """The failure, after what this run switched on and placed was taken back where its policy says so."""
+        context = self._context
+        policy = context.plan.policy.rollback
+        if policy is Rollback.NONE or failure.category in {Category.TRUST, Category.AUTH}:
+            return failure
+        if context.switched:
+            failure = await self._switched_back(failure)
+        if not context.placing and not (context.snapshot and context.lacked):
+            return failure
+        if failure.code == SHUT_OFF:
+            return self._left(failure, "it was shut off, and is not started again for that")
         try:
             async with asyncio.timeout(context.plan.policy.stage_timeout):
+                if context.snapshot and await snapshots.go_back(context, context.run):
+                    return replace(failure, on_target=f"It is back at the snapshot {context.snapshot}.")
                 done = await deploy.take_back(context, context.run)
         except NothingKept:
             return failure
         except (KdeployError, TimeoutError) as error:
-            because = str(error) or "it took too long"
-            self.emit(RollbackDone(context.run, because=because))
-            return replace(failure, on_target=f"{failure.on_target} Not taken back: {because}.".strip())
+            return self._left(failure, str(error) or "it took too long")
         said = f"{len(done.restored)} files restored, {len(done.removed)} removed"
         return replace(failure, on_target=f"The previous version is back: {said}.")
+
+    async def _switched_back(self, failure: Failure) -> Failure:
+        """The failure, after what this run switched on was taken back."""
+        try:
+            async with asyncio.timeout(self._context.plan.policy.stage_timeout):
+                left = await instrument.take_back(self._context)
+        except (KdeployError, TimeoutError) as error:
+            left = str(error) or "it took too long"
+        if not left:
+            return failure
+        return replace(failure, on_target=f"{failure.on_target} Not switched back: {left}.".strip())
+
+    def _left(self, failure: Failure, because: str) -> Failure:
+        self.emit(RollbackDone(self._context.run, because=because))
+        return replace(failure, on_target=f"{failure.on_target} Not taken back: {because}.".strip())

@@ -8,12 +8,13 @@ from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 
+from kdeploy_gui.engine.exclusions import conflicts
 from kdeploy_gui.model.environment import Environment, Lab
+from kdeploy_gui.model.instrument import Instrument
 from kdeploy_gui.model.packages import SUFFIXES, WHEEL
 from kdeploy_gui.model.plan import (
     Artifact,
     ArtifactType,
-    Instrumentation,
     Layout,
     ListedFile,
     Listing,
@@ -30,8 +31,6 @@ PATH_LIMIT = 4095
 """Bytes of a path on the target, without the closing NUL."""
 REPORTED = 10
 """Clashes of targets that are named one by one; the rest is counted."""
-EXCLUSIVE = (("kasan", "kcsan"),)
-"""Instruments that no single kernel can have (kernel: lib/Kconfig.kcsan, `depends on !KASAN`)."""
 
 Graph = dict[int, set[int]]
 Packages = Mapping[int, tuple[SourceFile, ...]]
@@ -47,7 +46,13 @@ class Planned:
     problems: tuple[Problem, ...] = ()
 
 
-def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing], packages: Packages = _NONE) -> Planned:
+def plan(
+    draft: PlanDraft,
+    lab: Lab,
+    listings: Mapping[int, Listing],
+    packages: Packages = _NONE,
+    catalogue: Sequence[Instrument] = (),
+) -> Planned:
     """Choose environments, give every file its target and order the files.
 
     `listings` holds the local files by artifact index. Artifacts without one, or without a target, are known to be
@@ -68,7 +73,7 @@ def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing], packages: 
     problems.extend(missing)
     problems.extend(_cycles(edges, draft.artifacts))
     problems.extend(_package_problems(draft, packages))
-    problems.extend(_conflicts(draft.instrumentation))
+    problems.extend(conflicts(draft.instrumentation, catalogue, lab.select(draft.environments)))
     if not _asks_for_something(draft):
         problems.append(Problem("the plan is empty: it has no artifacts, dependencies, instrumentation or validation"))
     if problems:
@@ -78,10 +83,17 @@ def plan(draft: PlanDraft, lab: Lab, listings: Mapping[int, Listing], packages: 
     return Planned(_plan(draft, lab, tuple(files), packages))
 
 
-def plan_files(draft: PlanDraft, lab: Lab, files: tuple[PlannedFile, ...], packages: Packages = _NONE) -> Planned:
+def plan_files(
+    draft: PlanDraft,
+    lab: Lab,
+    files: tuple[PlannedFile, ...],
+    packages: Packages = _NONE,
+    catalogue: Sequence[Instrument] = (),
+) -> Planned:
     """The plan of a draft with these files, in this order, in the place of its artifacts."""
     environments = _environment_problems(draft.environments, lab)
-    problems = (*environments, *_package_problems(draft, packages), *_conflicts(draft.instrumentation))
+    exclusions = conflicts(draft.instrumentation, catalogue, lab.select(draft.environments))
+    problems = (*environments, *_package_problems(draft, packages), *exclusions)
     return Planned(None, problems) if problems else Planned(_plan(draft, lab, files, packages))
 
 
@@ -117,7 +129,8 @@ def _package_problems(draft: PlanDraft, packages: Packages) -> Iterator[Problem]
 
 def _asks_for_something(draft: PlanDraft) -> bool:
     empty = PlanDraft(name="", environments=())
-    instruments = any(want is not Want.OFF for want in draft.instrumentation.wants.values())
+    settings = draft.instrumentation
+    instruments = settings.kernel_params or any(want is not Want.OFF for want in settings.wants.values())
     return bool(draft.artifacts or draft.dependencies or instruments or draft.validation != empty.validation)
 
 
@@ -309,13 +322,3 @@ def _own_order(artifact: Artifact, files: Sequence[PlannedFile]) -> list[Planned
         return not any(fnmatchcase(file.source.relative, pattern) for pattern in artifact.depends_on)
 
     return sorted(files, key=comes_later)
-
-
-def _conflicts(instrumentation: Instrumentation) -> Iterator[Problem]:
-    required = {name for name, want in instrumentation.wants.items() if want is Want.REQUIRED}
-    for one, other in EXCLUSIVE:
-        if {one, other} <= required:
-            yield Problem(
-                f"no kernel can have both {one} and {other}: require one of them, and the other in a plan of its own",
-                f"instrumentation.{other}",
-            )

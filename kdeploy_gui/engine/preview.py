@@ -7,21 +7,32 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kdeploy_gui.engine import shortfall
-from kdeploy_gui.engine.checks import readiness_checks
+from kdeploy_gui.engine.checks import readiness_checks, refusal, with_remedy, words_of
 from kdeploy_gui.engine.context import Ports, facts_query, planned_placement
 from kdeploy_gui.engine.gate import about_files, refusals, refused_by
+from kdeploy_gui.engine.guest import explained
+from kdeploy_gui.engine.kernel_choice import Change, change_due
 from kdeploy_gui.engine.pipeline import failure_of
+from kdeploy_gui.engine.preview_instruments import InstrumentOutlook
 from kdeploy_gui.engine.preview_packages import Outlook
 from kdeploy_gui.engine.preview_texts import Sources, Wanted, compare
 from kdeploy_gui.engine.stages import dependencies, deploy, instrument
-from kdeploy_gui.errors import ArtifactError, KdeployError, LocalError, NetworkError, ReadinessError, TargetError
+from kdeploy_gui.errors import (
+    ArtifactError,
+    GuestError,
+    KdeployError,
+    LocalError,
+    NetworkError,
+    PlanError,
+    TargetError,
+)
 from kdeploy_gui.model.environment import Environment
-from kdeploy_gui.model.event import InstrumentState
 from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.files import FileKind, FileState, Placement, same_owner
+from kdeploy_gui.model.instrument import Finding
 from kdeploy_gui.model.packages import Offers
-from kdeploy_gui.model.plan import Plan, Want
+from kdeploy_gui.model.plan import Plan
 from kdeploy_gui.model.preview import (
     DependencyChange,
     DependencyPreview,
@@ -29,8 +40,6 @@ from kdeploy_gui.model.preview import (
     EnvironmentPreview,
     FileChange,
     FilePreview,
-    InstrumentPresence,
-    InstrumentPreview,
 )
 from kdeploy_gui.model.requirement import Arrival, Requirement
 from kdeploy_gui.ports import Target
@@ -68,7 +77,8 @@ async def preview(
     try:
         return await _Look(ports, plan, environment, shared).look()
     except Exception as error:  # noqa: BLE001 - the environment boundary: a fault here must not disturb another one
-        return EnvironmentPreview(environment=environment.name, refusals=(_failure(ports, environment, error),))
+        told = await explained(ports.guests, environment, error)
+        return EnvironmentPreview(environment=environment.name, refusals=(_failure(ports, environment, told),))
     finally:
         if sources is None:
             shared.digests.close()
@@ -130,13 +140,20 @@ class _Look:
         installs = any(each.change is DependencyChange.INSTALL for each in found)
         refused = self._gate(wanted, facts, requirements, installs=installs)
         files = tuple(self._file(each, diffs, notes, refused) for each in wanted)
-        instruments = await self._instruments(target, installs)
+        chosen = instrument.wanted(self._ports.instruments, self._plan.instrumentation.wants)
+        said = await instrument.look(self._ports.instruments, target, chosen)
+        change = await self._change(target, said)
+        outlook = InstrumentOutlook(self._environment, self._plan.instrumentation, self._ports.instruments, change)
+        missing = [] if installs else outlook.missing(chosen, said)
+        if missing:
+            self._refuse(instrument.missing_error(missing))
         return EnvironmentPreview(
             environment=self._environment.name,
             files=files,
             dependencies=found,
-            instruments=instruments,
+            instruments=tuple(outlook.preview(each, said[each.name]) for each in chosen),
             switches=self._switches,
+            reboot=change.words if change else "",
             notices=self._checks(facts),
             refusals=tuple(self._refusals),
         )
@@ -220,37 +237,22 @@ class _Look:
             self._refuse(shortfall.missing_error(missing, found, outlook.refusals))
         return tuple(outlook.preview(each) for each in wanted)
 
-    async def _instruments(self, target: Target, installs: bool) -> tuple[InstrumentPreview, ...]:
-        """What detection tells now. While packages are to be installed, which may bring tools, nothing is refused."""
-        wants = self._plan.instrumentation.wants
-        chosen = [each for each in self._ports.instruments.all() if wants.get(each.name, Want.OFF) is not Want.OFF]
-        said = await instrument.detect(target, chosen) if chosen else {}
-        found: list[InstrumentPreview] = []
-        missing: list[str] = []
-        for each in chosen:
-            state = instrument.state_of(each, wants[each.name], said.get(each.name, {}))
-            if wants[each.name] is Want.REQUIRED and state.on != "yes":
-                missing.append(instrument.shortfall(each, state))
-            found.append(
-                InstrumentPreview(
-                    name=each.name, title=each.title, want=wants[each.name], presence=presence(state), note=state.note
-                )
-            )
-        if missing and not installs:
-            self._refuse(instrument.missing_error(missing))
-        return tuple(found)
+    async def _change(self, target: Target, said: Mapping[str, Finding]) -> Change | None:
+        try:
+            return await change_due(self._ports, self._environment, self._plan.instrumentation, target, said)
+        except (PlanError, TargetError, GuestError) as error:
+            self._refuse(error)
+            return None
 
     def _checks(self, facts: Facts) -> tuple[str, ...]:
         """Checks that would fail now; those that nothing here can change refuse the environment."""
         checks = readiness_checks(self._plan.validation, facts.boot_id, facts, (), {})
-        failed = [each for each in checks if not each.ok]
-        lasting = [f"{each.check}: {each.value}, allowed {each.limit}" for each in failed if each.check in LASTING]
+        remedies, name = self._ports.remedies, self._environment.name
+        failed = [with_remedy(each, remedies, name) for each in checks if not each.ok]
+        lasting = [each for each in failed if each.check in LASTING]
         if lasting:
-            words = "; ".join(lasting)
-            self._refuse(ReadinessError("E-CHECK", f"the validation would fail: {words}", checks=words))
-        return tuple(
-            f"{each.check}: {each.value}, allowed {each.limit}" for each in failed if each.check not in LASTING
-        )
+            self._refuse(refusal(lasting, "the validation would fail"))
+        return tuple(words_of(each) for each in failed if each.check not in LASTING)
 
 
 def _switches(placed: tuple[Placement, ...], states: Mapping[str, FileState]) -> Iterator[str]:
@@ -260,12 +262,3 @@ def _switches(placed: tuple[Placement, ...], states: Mapping[str, FileState]) ->
         files = f"{len(each.send)} files sent, {len(each.linked) + len(each.copied)} taken over"
         how = f"now {before}, switches as a whole" if before else "becomes a link to a version of its own"
         yield f"{each.link}: {how}, {files}"
-
-
-def presence(state: InstrumentState) -> InstrumentPresence:
-    """What detection says, in one word; nothing is guessed."""
-    if state.on == "yes":
-        return InstrumentPresence.ON
-    if "no" in {state.built_in, state.reachable}:
-        return InstrumentPresence.ABSENT
-    return InstrumentPresence.OFF if state.on == "no" else InstrumentPresence.NOT_CHECKED

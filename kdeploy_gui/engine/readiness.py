@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kdeploy_gui.engine.context import Digests, Ports, manifest_entry
+from kdeploy_gui.engine.guest import explained, told_state
 from kdeploy_gui.engine.pipeline import failure_of
 from kdeploy_gui.errors import KdeployError, NetworkError
 from kdeploy_gui.model.check import EnvironmentCheck
@@ -21,24 +22,34 @@ PATIENCE = 120.0
 
 
 async def check(
-    ports: Ports, environment: Environment, *, files: bool = True, plan: Plan | None = None
+    ports: Ports, environment: Environment, *, files: bool = True, plan: Plan | None = None, folders: Sequence[str] = ()
 ) -> EnvironmentCheck:
-    """Connect and compare the machine with its newest mark: boot, kernel, the files too unless `files` is False, and
-    the manifest that `plan` would deploy where one is given."""
+    """Connect and compare the machine with its newest mark: boot, kernel, instruments, the files too unless `files` is
+    False, and the manifest that `plan` would deploy where one is given. The facts tell `folders`, too. Of a guest its
+    hypervisor is asked."""
+    found = await _checked(ports, environment, files=files, plan=plan, folders=folders)
+    return replace(found, guest=await told_state(ports.guests, environment)) if environment.is_guest else found
+
+
+async def _checked(
+    ports: Ports, environment: Environment, *, files: bool, plan: Plan | None, folders: Sequence[str]
+) -> EnvironmentCheck:
     mark = await asyncio.to_thread(ports.readiness.latest, environment.name)
     try:
-        facts, states = await _look(ports, environment, mark if files else None)
+        facts, states, lost = await _look(ports, environment, mark, files, folders)
         wanted = await _manifest(ports, plan, facts) if plan is not None else None
     except KdeployError as error:
-        failure = failure_of(error, ports.remedies, environment.name, "")
+        told = await explained(ports.guests, environment, error)
+        failure = failure_of(told, ports.remedies, environment.name, "")
         return EnvironmentCheck(environment.name, False, (failure.message,), mark=mark, failure=failure)
     if mark is None:
         return EnvironmentCheck(environment.name, False, ("no run has made it READY yet",), facts)
     if not mark.ready:
         return EnvironmentCheck(environment.name, False, (mark.because,), facts, mark)
-    moved = mark.moved(facts, states)
+    moved = (*mark.moved(facts, states), *lost)
     if moved and await asyncio.to_thread(ports.readiness.latest, environment.name) != mark:
-        return await check(ports, environment, files=files, plan=plan)  # a run ended while we looked
+        # a run ended while we looked
+        return await _checked(ports, environment, files=files, plan=plan, folders=folders)
     if moved:
         mark = replace(mark, ready=False, because="; ".join(moved), time=ports.clock.now())
         await asyncio.to_thread(ports.readiness.mark, mark)
@@ -48,15 +59,21 @@ async def check(
 
 
 async def _look(
-    ports: Ports, environment: Environment, mark: ReadyMark | None
-) -> tuple[Facts, Mapping[str, FileState] | None]:
+    ports: Ports, environment: Environment, mark: ReadyMark | None, files: bool, folders: Sequence[str]
+) -> tuple[Facts, Mapping[str, FileState] | None, tuple[str, ...]]:
+    """Facts, files where they matter, and instruments that were lost; of another boot nothing else is worth asking."""
     target = await ports.connector.connect(environment)
     try:
         async with asyncio.timeout(PATIENCE):
-            facts = await target.facts(FactsQuery(health=True))
-            if mark is None:
-                return facts, None
-            return facts, await target.survey([each.path for each in mark.manifest])
+            facts = await target.facts(FactsQuery(folders=tuple(folders), health=True))
+            if mark is None or not mark.ready:
+                return facts, None, ()
+            lost: tuple[str, ...] = ()
+            if mark.relied_on and facts.boot_id == mark.boot_id:
+                lost = mark.lost(await ports.instruments.detect(target, mark.relied_on))
+            if not files:
+                return facts, None, lost
+            return facts, await target.survey([each.path for each in mark.manifest]), lost
     except TimeoutError as error:
         raise NetworkError(
             "E-STALLED",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -44,10 +44,32 @@ class EngineThread:
         """Run a coroutine on the engine's loop and wait for its answer. Never call it from that loop."""
         return self.start(work).result()
 
+    def see_through(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """As `ask`; where the waiting thread is interrupted, the work is cancelled, and its end waited for."""
+        tasks: list[asyncio.Task[Any] | None] = []
+
+        async def followed() -> Answer:
+            tasks.append(asyncio.current_task())
+            return await work
+
+        try:
+            return self.start(followed()).result()
+        except BaseException:
+            self.ask(_cancelled(tasks))
+            raise
+
     def close(self) -> None:
         """End the loop and its thread."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
+    """Cancel a task that was started before this one, and wait for its end."""
+    for each in tasks:
+        if each is not None and not each.done():
+            each.cancel()
+            await asyncio.wait({each})
 
 
 async def _end_rest() -> None:

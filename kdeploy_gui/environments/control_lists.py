@@ -77,8 +77,12 @@ class Staging:
         placed = [each.entry.path for each in by_folder] + [each.link for each in batch.sets]
         waiting = [self.staged(each) for each in by_folder] + [self.staged_link(each) for each in batch.sets]
         homes = [_home(each) for each in placed]
+        large = [each for each in self.arriving if is_large(each)]
+        small = [each for each in sent if not is_large(each) or each.entry.path in self.resumed]
         return {
-            "sums": [*(f"{each.entry.sha256}  {self.staged(each)}" for each in sent), *self._copies()],
+            "sizes": [f"{each.entry.size}\t{each.entry.sha256}\t{self.staged(each)}" for each in large],
+            "sums_large": [f"{each.entry.sha256}  {self.staged(each)}" for each in large],
+            "sums": [*(f"{each.entry.sha256}  {self.staged(each)}" for each in small), *self._copies()],
             "attributes": sorted(self._attributes()),
             "linked": self._taken_over("linked"),
             "copied": self._taken_over("copied"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import stat
+import struct
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from kdeploy_gui.model.files import FileKind
 
 _DF = re.compile(r"\s(\d{1,18})\s+(\d{1,18})\s+(\d{1,18})\s+(?:\d+%|-)\s+(/.*)$")
 _FRAMES = ("tool", "disk", "inodes", "loader", "program", "emulated", "option")
+_BUILD_ID = 3
+"""NT_GNU_BUILD_ID: elf.h."""
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 _KINDS = {stat.S_IFDIR: FileKind.FOLDER, stat.S_IFLNK: FileKind.SYMLINK, stat.S_IFREG: FileKind.FILE}
 
@@ -69,6 +72,7 @@ def _facts(text: str, now: float) -> Facts | None:
     return Facts(
         kernel_release=said["kernel_release"],
         kernel_build=said.get("kernel_build", ""),
+        kernel_build_id=build_id(said.get("notes", "")),
         machine=said.get("machine", ""),
         boot_id=said.get("boot_id", ""),
         os_id=said.get("os_id", ""),
@@ -115,6 +119,23 @@ def _disk(space: str, inodes: str) -> Disk:
         free_inodes=int(nodes[3]) if nodes and int(nodes[1]) else None,
         mount=blocks[4],
     )
+
+
+def build_id(notes: str) -> str:
+    """The GNU build id in the notes of an ELF file in hexadecimal; empty: there is none. Either byte order."""
+    try:
+        data = bytes.fromhex(notes)
+    except ValueError:
+        return ""
+    for order in ("<", ">"):
+        at = 0
+        while at + 12 <= len(data):
+            name_size, size, kind = struct.unpack_from(f"{order}III", data, at)
+            start = at + 12 + -(-name_size // 4) * 4
+            if kind == _BUILD_ID and data[at + 12 : at + 12 + name_size] == b"GNU\0":
+                return data[start : start + size].hex()
+            at = start + -(-size // 4) * 4
+    return ""
 
 
 def _abi(header: str) -> Abi | None:

@@ -12,7 +12,7 @@ from posixpath import dirname
 
 from kdeploy_gui import resources
 from kdeploy_gui.environments import kernel_log, tar_stream
-from kdeploy_gui.environments.control_lists import Staging
+from kdeploy_gui.environments.control_lists import Staging, is_large
 from kdeploy_gui.environments.shell import Meter, Shell, once, stream
 from kdeploy_gui.environments.shell_answers import facts_bound, in_bounds, survey_bound
 from kdeploy_gui.environments.shell_facts import asked, parse_facts
@@ -127,7 +127,8 @@ class ShellTarget:
         before = next((each.token for each in self._begun.values()), "")
         head = "".join(f"{line}\n" for line in (str(len(staging.folders)), *staging.folders)).encode()
         source = stream(head, tar_stream.blocks(staging, self._content), meter)
-        arguments = (token, self._owner, str(batch.keep), before)
+        large = sum(map(is_large, staging.arriving))
+        arguments = (token, self._owner, str(batch.keep), before, str(large))
         done = await self._shell.run(_script("place"), arguments, source, gentle=True)
         self._begun = {}
         refuse_locked(done)

@@ -19,6 +19,7 @@ from kdeploy_gui.environments.ssh_errors import (
     credential,
     explained,
     is_refusal,
+    login_timeout,
     refused,
     unfinished_login,
 )
@@ -172,7 +173,7 @@ class Dialer:
                     server_host_key_algs=algorithms,
                     **transport(environment),
                     config=None,
-                    login_timeout=defaults.LOGIN_TIMEOUT,
+                    login_timeout=login_timeout(environment),
                     keepalive_interval=defaults.KEEPALIVE_INTERVAL,
                     keepalive_count_max=defaults.KEEPALIVE_COUNT,
                     **shown,
@@ -216,7 +217,7 @@ class Dialer:
 @asynccontextmanager
 async def _in_login_time(environment: Environment) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(defaults.LOGIN_TIMEOUT):
+        async with asyncio.timeout(login_timeout(environment)):
             yield
     except TimeoutError as error:
         raise unfinished_login(environment, NOTHING_SENT) from error

@@ -87,10 +87,15 @@ def refused(environment: Environment, error: Exception, accepted: Sequence[str] 
     return AuthError("E-AUTH", message, on_target=NOTHING_SENT, evidence=said, user=environment.user, host=where)
 
 
+def login_timeout(environment: Environment) -> float:
+    """Seconds for a login: a machine that may take long to boot, such as an emulated one, is slow at that, too."""
+    return max(defaults.LOGIN_TIMEOUT, environment.boot_timeout / defaults.LOGINS_PER_BOOT)
+
+
 def unfinished_login(environment: Environment, on_target: str) -> NetworkError:
     """It answers, and then it takes too long until somebody is logged in."""
     where = f"{environment.host}:{environment.port}"
-    message = f"{where} does not finish the login within {defaults.LOGIN_TIMEOUT:g} s"
+    message = f"{where} does not finish the login within {login_timeout(environment):g} s"
     return NetworkError("E-TIMEOUT", message, on_target=on_target, address=where)
 
 

@@ -19,7 +19,7 @@ from kdeploy_gui.model.environment import Environment
 Ask = Callable[[], Awaitable[str]]
 """Gives the password of sudo when it is asked for; empty: there is none."""
 
-_TELL_PID = 'echo "kdeploy-pid:$$" >&2; exec /bin/sh -c "$@"'
+_TELL_PID = 'echo "kdeploy-pid:$$" >&2\n'
 _SUDO = """echo "kdeploy-pid:$$" >&2; nonce=$1 mode=$2; shift 2
 LC_ALL=C; export LC_ALL
 inner='echo "$0" >&2; exec /bin/sh -c "$@"'
@@ -69,7 +69,7 @@ class Plain:
 
     def start(self, script: str, arguments: Sequence[str]) -> tuple[Entry, Sequence[str]]:
         """The words that start a script, and what its stderr begins with."""
-        return Entry(), ("exec", "/bin/sh", "-c", _TELL_PID, "kdeploy", script, "kdeploy", *arguments)
+        return Entry(), ("exec", "/bin/sh", "-c", _TELL_PID + script, "kdeploy", *arguments)
 
 
 class Sudo:

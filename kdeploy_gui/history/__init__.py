@@ -1,6 +1,6 @@
 """The history of runs: an append-only event log in SQLite, bulk output in files, one lock file per living run.
 
-- `kdeploy.db`: events, their projection, READY marks
+- `kdeploy.db`: events, their projection, READY marks, scans, checks of source trees
 - `kdeploy.db.lock`: held while a process writes
 - `runs/RUN.owner`: held while a process runs the run
 - `runs/RUN.cancel`: environments whose cancellation was asked for
@@ -22,6 +22,8 @@ from kdeploy_gui.history.output import OutputFiles
 from kdeploy_gui.history.ownership import RunOwners
 from kdeploy_gui.history.readiness_log import SqliteReadinessLog
 from kdeploy_gui.history.recovery import Remedy
+from kdeploy_gui.history.scan_log import SqliteScanLog
+from kdeploy_gui.history.source_log import SqliteSourceLog
 
 __all__ = [
     "SQLITE_VERSION",
@@ -39,12 +41,14 @@ SQLITE_VERSION = sqlite3.sqlite_version
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The four ports on one data folder."""
+    """The six ports on one data folder."""
 
     log: SqliteEventLog
     control: FileRunControl
     readiness: SqliteReadinessLog
     output: OutputFiles
+    scans: SqliteScanLog
+    sources: SqliteSourceLog
     database: HistoryDatabase
     owners: RunOwners
 
@@ -79,6 +83,8 @@ def open_history(data_folder: Path, *, read_only: bool = False, remedy: Remedy =
         control=FileRunControl(requests, owners, database.lock, data_folder),
         readiness=SqliteReadinessLog(database),
         output=OutputFiles(data_folder / "logs", database),
+        scans=SqliteScanLog(database),
+        sources=SqliteSourceLog(database),
         database=database,
         owners=owners,
     )

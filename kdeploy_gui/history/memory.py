@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from kdeploy_gui.history.codec import encodable
-from kdeploy_gui.model.event import Event, OutputAppended, RunFinished
+from kdeploy_gui.model.event import Channel, Event, OutputAppended, RunFinished
 from kdeploy_gui.model.history import (
     FailedEnvironment,
     FailureRecord,
@@ -26,6 +28,7 @@ from kdeploy_gui.model.history import (
 from kdeploy_gui.model.plan import PlanSource
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.run import EnvironmentState, RunState, fold
+from kdeploy_gui.model.scan import Scan
 from kdeploy_gui.model.stage import Stage, StageOutcome, Status
 
 FailedText = tuple[str, str]
@@ -225,15 +228,38 @@ class MemoryReadinessLog:
     """Port ReadinessLog in memory."""
 
     def __init__(self) -> None:
-        self._marks: dict[str, ReadyMark] = {}
+        self._marks: dict[str, list[ReadyMark]] = defaultdict(list)
 
     def mark(self, mark: ReadyMark) -> None:
         """Keep a mark."""
-        self._marks[mark.environment] = mark
+        self._marks[mark.environment].append(mark)
 
     def latest(self, environment: str) -> ReadyMark | None:
         """The newest mark of an environment."""
-        return self._marks.get(environment)
+        return next(reversed(self._marks[environment]), None)
+
+    def changes(self, environment: str, most: int) -> tuple[ReadyMark, ...]:
+        """See `ReadinessLog.changes`."""
+        found: list[ReadyMark] = []
+        for mark in self._marks[environment]:
+            if not found or found[-1].ready != mark.ready:
+                found.append(replace(mark, manifest=()))
+        return tuple(reversed(found))[:most]
+
+
+class MemoryScanLog:
+    """Port ScanLog in memory."""
+
+    def __init__(self) -> None:
+        self._scans: dict[tuple[str, str], Scan] = {}
+
+    def add(self, scan: Scan) -> None:
+        """Keep a scan."""
+        self._scans[scan.environment, scan.scanner] = scan
+
+    def latest(self, environment: str, scanner: str) -> Scan | None:
+        """The newest scan of an environment by a scanner."""
+        return self._scans.get((environment, scanner))
 
 
 class MemoryOutputStore:
@@ -242,27 +268,31 @@ class MemoryOutputStore:
     def __init__(self, log: MemoryEventLog) -> None:
         self._log = log
         self._lock = threading.Lock()
-        self._stored: dict[tuple[int, str], bytearray] = {}
+        self._stored: dict[tuple[int, str, Channel], bytearray] = {}
 
-    def append(self, run: int, environment: str, data: bytes) -> int:
+    def append(self, run: int, environment: str, data: bytes, channel: Channel = Channel.OUTPUT) -> int:
         """Keep bytes and return their offset."""
         with self._lock:
-            stored = self._stored.setdefault((run, environment), bytearray())
+            stored = self._stored.setdefault((run, environment, channel), bytearray())
             stored += data
             return len(stored) - len(data)
 
-    def read(self, run: int, environment: str, offset: int = 0, length: int = -1) -> bytes:
+    def read(
+        self, run: int, environment: str, offset: int = 0, length: int = -1, channel: Channel = Channel.OUTPUT
+    ) -> bytes:
         """Kept bytes of a range; empty if there are none."""
         with self._lock:
-            stored = bytes(self._stored.get((run, environment), b""))
+            stored = bytes(self._stored.get((run, environment, channel), b""))
         return stored[offset:] if length < 0 else stored[offset : offset + length]
 
-    def chunks(self, run: int, environment: str = "", stage: Stage | None = None) -> Iterator[OutputChunk]:
+    def chunks(
+        self, run: int, environment: str = "", stage: Stage | None = None, channel: Channel = Channel.OUTPUT
+    ) -> Iterator[OutputChunk]:
         """Kept output, environment by environment, in the order in which it came."""
         events = sorted(self._log.events(run), key=lambda each: (each.environment, each.seq))
         for event in events:
             if environment not in {"", event.environment} or stage not in {None, event.stage}:
                 continue
-            if isinstance(event.body, OutputAppended):
-                data = self.read(run, event.environment, event.body.offset, event.body.length)
+            if isinstance(event.body, OutputAppended) and event.body.channel is channel:
+                data = self.read(run, event.environment, event.body.offset, event.body.length, channel)
                 yield OutputChunk(run, event.environment, event.stage, event.body.offset, data)

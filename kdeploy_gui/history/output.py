@@ -13,13 +13,15 @@ from kdeploy_gui.history.codec import damage_named, from_text
 from kdeploy_gui.history.database import HistoryDatabase
 from kdeploy_gui.history.failures import translated
 from kdeploy_gui.history.folder import make_private_folder, open_private
-from kdeploy_gui.model.event import OutputAppended
+from kdeploy_gui.model.event import Channel, OutputAppended
 from kdeploy_gui.model.history import OutputChunk
 from kdeploy_gui.model.stage import Stage
 
+_SUFFIXES = {Channel.OUTPUT: ".log", Channel.CONSOLE: ".console"}
+
 
 class OutputFiles:
-    """Port OutputStore: files `<run>/<environment>.log`, at most `cap` bytes and one closing line each."""
+    """Port OutputStore: files `<run>/<environment>.log` and `.console`, at most `cap` bytes and a closing line each."""
 
     def __init__(self, folder: Path, database: HistoryDatabase, cap: int = defaults.LOG_CAP) -> None:
         self._folder = folder
@@ -32,9 +34,9 @@ class OutputFiles:
         """What follows the last byte that was kept."""
         return f"\n[kdeploy: log truncated at {self._cap // 2**20} MiB]\n".encode()
 
-    def append(self, run: int, environment: str, data: bytes) -> int:
+    def append(self, run: int, environment: str, data: bytes, channel: Channel = Channel.OUTPUT) -> int:
         """Store bytes and return their offset; what does not fit is dropped. Raises LocalError."""
-        path = self._path(run, environment)
+        path = self._path(run, environment, channel)
         with translated(path), self._lock:
             make_private_folder(path.parent)
             descriptor = open_private(path, os.O_WRONLY | os.O_APPEND)
@@ -50,12 +52,14 @@ class OutputFiles:
             return data
         return data[: self._cap - offset] + self.closing_line if offset <= self._cap else b""
 
-    def read(self, run: int, environment: str, offset: int = 0, length: int = -1) -> bytes:
+    def read(
+        self, run: int, environment: str, offset: int = 0, length: int = -1, channel: Channel = Channel.OUTPUT
+    ) -> bytes:
         """Stored bytes of a range; empty if there are none. Raises LocalError.
 
         A range that reaches past the cap brings the whole closing line.
         """
-        path = self._path(run, environment)
+        path = self._path(run, environment, channel)
         wanted = length if offset + length <= self._cap else -1
         with translated(path):
             try:
@@ -65,7 +69,9 @@ class OutputFiles:
             except FileNotFoundError:
                 return b""
 
-    def chunks(self, run: int, environment: str = "", stage: Stage | None = None) -> Iterator[OutputChunk]:
+    def chunks(
+        self, run: int, environment: str = "", stage: Stage | None = None, channel: Channel = Channel.OUTPUT
+    ) -> Iterator[OutputChunk]:
         """Stored output, environment by environment, in the order in which it came. Raises LocalError."""
         wanted = {"run": run, "environment": environment, "stage": stage.value if stage else ""}
         with self._database.reading() as db:
@@ -74,12 +80,14 @@ class OutputFiles:
             with damage_named(f"the index of the output of {name} in run {run}", self._database.path):
                 place = from_text(OutputAppended, body)
                 found = Stage(stage_name) if stage_name else None
-            data = self.read(run, name, place.offset, place.length)
+            if place.channel is not channel:
+                continue
+            data = self.read(run, name, place.offset, place.length, channel)
             if data:
                 yield OutputChunk(run, name, found, place.offset, data)
 
-    def _path(self, run: int, environment: str) -> Path:
-        return self._folder / str(run) / f"{quote(environment, safe='')}.log"
+    def _path(self, run: int, environment: str, channel: Channel) -> Path:
+        return self._folder / str(run) / f"{quote(environment, safe='')}{_SUFFIXES[channel]}"
 
 
 def write_all(descriptor: int, data: bytes) -> None:

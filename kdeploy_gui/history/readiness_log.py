@@ -39,8 +39,22 @@ class SqliteReadinessLog:
             manifest = from_text(tuple[ManifestEntry, ...], entries)
             return replace(mark, manifest=manifest, time=datetime.fromisoformat(time))
 
+    def changes(self, environment: str, most: int) -> tuple[ReadyMark, ...]:
+        """See `ReadinessLog.changes`. Raises LocalError."""
+        with self._database.reading() as db:
+            rows: list[tuple[str, str]] = db.execute(CHANGES, (environment, most)).fetchall()
+        with damage_named(f"the READY marks of {environment}", self._database.path):
+            return tuple(replace(from_text(ReadyMark, text), time=datetime.fromisoformat(time)) for time, text in rows)
+
 
 LATEST = """
     SELECT time, mark, entries FROM readiness JOIN manifests ON manifests.digest = readiness.manifest
     WHERE environment = ? ORDER BY number DESC LIMIT 1
+"""
+CHANGES = """
+    SELECT time, mark FROM (
+        SELECT number, time, mark, json_extract(mark, '$.ready') AS ready,
+            lag(json_extract(mark, '$.ready')) OVER (ORDER BY number) AS before
+        FROM readiness WHERE environment = ?
+    ) WHERE before IS NULL OR before != ready ORDER BY number DESC LIMIT ?
 """

@@ -6,7 +6,7 @@ from sqlite_utils import Database, Migrations
 
 APPLICATION_ID = 0x6B64706C
 """`kdpl`, in the header of every history file."""
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 """`user_version` of a history that has had all migrations below."""
 
 migrations = Migrations("kdeploy")
@@ -101,6 +101,42 @@ def keep_plans(db: Database) -> None:
             text TEXT NOT NULL,
             folder TEXT NOT NULL
         ) STRICT;
+        """
+    )
+
+
+@migrations()
+def keep_scans(db: Database) -> None:
+    """What scanners found on environments, to tell what is new the next time."""
+    db.executescript(
+        """
+        CREATE TABLE scans (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            environment TEXT NOT NULL,
+            scanner TEXT NOT NULL,
+            time TEXT NOT NULL,
+            scan TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX scans_by_environment ON scans(environment, scanner, number);
+        """
+    )
+
+
+@migrations()
+def keep_source_checks(db: Database) -> None:
+    """What semantic patches found in source trees, and the baselines that later runs are compared with."""
+    db.executescript(
+        """
+        CREATE TABLE source_checks (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            source TEXT NOT NULL,
+            mode TEXT NOT NULL,
+            patch TEXT NOT NULL,
+            time TEXT NOT NULL,
+            baseline INTEGER NOT NULL,
+            result TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX source_baselines ON source_checks(source, mode, patch, number) WHERE baseline = 1;
         """
     )
 

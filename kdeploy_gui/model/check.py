@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, StrEnum
 
+from kdeploy_gui.model.event import InstrumentState
 from kdeploy_gui.model.facts import Facts
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.host_key import HostKey
@@ -17,6 +19,7 @@ class EnvironmentCheck:
 
     `failure` is set when it could not be reached or trusted. `ready` is the answer now; `because` says, one fact an
     entry, why it is not (or what the mark rests on). `mark` is the newest stored one, None if it never was READY.
+    `guest` is what its hypervisor says it is doing, empty where it has none.
     """
 
     environment: str
@@ -24,6 +27,17 @@ class EnvironmentCheck:
     because: tuple[str, ...] = ()
     facts: Facts | None = None
     mark: ReadyMark | None = None
+    failure: Failure | None = None
+    guest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentLook:
+    """How all instruments of one environment were found at one moment; `failure` is set when it was not reached."""
+
+    environment: str
+    time: datetime
+    instruments: tuple[InstrumentState, ...] = ()
     failure: Failure | None = None
 
 

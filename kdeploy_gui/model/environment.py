@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -14,6 +14,8 @@ JUMP_ADDRESS = re.compile(
     re.ASCII,
 )
 """A jump host by its address; IPv6 in brackets."""
+OWN_HYPERVISOR = "qemu:///session"
+"""The libvirt of guests whose lab entry has no `uri`."""
 
 
 class Kind(StrEnum):
@@ -57,9 +59,33 @@ class Power:
         return tuple(each for each in needed if not self.command(each))
 
 
+class ConsoleProtocol(StrEnum):
+    """What a console's TCP port speaks."""
+
+    RAW = "raw"
+    RFC2217 = "rfc2217"
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The way from the workstation to a machine's serial console; all empty: the lab file names none.
+
+    `command` has the console on its stdin and stdout, `tcp` is host:port (IPv6 in brackets).
+    """
+
+    command: str = ""
+    tcp: str = ""
+    protocol: ConsoleProtocol = ConsoleProtocol.RAW
+
+    @property
+    def words(self) -> str:
+        """The way, for messages; empty where there is none."""
+        return self.command or (f"{self.tcp} ({self.protocol.value})" if self.tcp else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A kernel that a guest can be booted with; paths on the workstation."""
+    """A kernel that a machine can be booted with: paths of the hypervisor's host, or of the board itself."""
 
     name: str
     image: str
@@ -77,7 +103,8 @@ class Environment:
     count. `jump_host_key` are the pins of a jump host that is named by its address. `legacy` allows algorithms that are
     no longer safe; `become_credential` names the keyring's entry with the password of sudo. `autostart` lets a run
     switch the machine on when it does not answer; `boot_timeout` are the seconds that a run then waits for it, 0 where
-    the lab file says nothing: with a `boot_timeout` a run waits even where it cannot switch anything on.
+    the lab file says nothing: with a `boot_timeout` a run waits even where it cannot switch anything on. `monitor` are
+    the seconds between two looks at it while it is READY, 0 where the lab file says nothing.
     """
 
     name: str
@@ -100,17 +127,24 @@ class Environment:
     jump_host_key: tuple[str, ...] = ()
     legacy: bool = False
     power: Power = field(default_factory=Power)
+    console: Console = field(default_factory=Console)
     uri: str = ""
     domain: str = ""
     autostart: bool = False
     boot_timeout: float = 0.0
+    monitor: float = 0.0
     snapshot: str = "auto"
     kernels: tuple[Kernel, ...] = ()
 
     @property
     def address(self) -> str:
-        """user@host:port, for messages."""
-        return f"{self.user}@{self.host}:{self.port}"
+        """user@host:port, for messages; a guest whose address libvirt tells stands there by its name."""
+        return f"{self.user}@{self.host or self.domain}:{self.port}"
+
+    @property
+    def has_console(self) -> bool:
+        """Whether anything leads to its serial console: the lab file, or for a guest its domain."""
+        return bool(self.console.words) or self.is_guest
 
     @property
     def jump_address(self) -> Environment | None:
@@ -132,6 +166,16 @@ class Environment:
         )
 
     @property
+    def is_guest(self) -> bool:
+        """Whether libvirt has it: its state can be asked and changed there."""
+        return self.kind is Kind.QEMU and bool(self.domain)
+
+    @property
+    def hypervisor(self) -> str:
+        """The URI of its libvirt; empty where it is no guest."""
+        return (self.uri or OWN_HYPERVISOR) if self.is_guest else ""
+
+    @property
     def is_trusted(self) -> bool:
         """Whether anything says which machine is meant."""
         return bool(self.host_keys or self.host_ca)
@@ -149,11 +193,36 @@ class Environment:
         return fnmatchcase(self.name, pattern)
 
 
+def name_for(given: str, taken: Iterable[str]) -> str:
+    """A name that the lab file allows, made of one that others gave; unlike all that are taken."""
+    plain = re.sub(r"[^a-z0-9._-]+", "-", given.lower()).lstrip("._-")[:60] or "guest"
+    names = set(taken)
+    numbered = (f"{plain}-{number}" for number in range(2, len(names) + 3))
+    return next(each for each in (plain, *numbered) if each not in names)
+
+
+def guests_of(domains: Iterable[str], base: Environment, lab: Iterable[Environment]) -> tuple[Environment, ...]:
+    """Those of a hypervisor's domains that `lab` does not have yet, each under a name that is free there.
+
+    The hypervisor (`uri`) and how they are logged in at are taken from `base`.
+    """
+    present = tuple(lab)
+    uri = base.uri or OWN_HYPERVISOR
+    known = {each.domain for each in present if each.hypervisor == uri}
+    names = [each.name for each in present]
+    found: list[Environment] = []
+    for domain in sorted(set(domains) - known):
+        names.append(name_for(domain, names))
+        found.append(replace(base, name=names[-1], kind=Kind.QEMU, domain=domain))
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """All environments of a lab file, in its order."""
+    """All environments of a lab file, in its order; `hook` is the command for changes of readiness."""
 
     environments: tuple[Environment, ...] = ()
+    hook: str = ""
 
     def get(self, name: str) -> Environment | None:
         """The environment of that name."""

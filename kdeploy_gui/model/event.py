@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
+from enum import Enum, StrEnum
 
 from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.instrument import Reading, State
 from kdeploy_gui.model.splat import SplatSeen
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 
@@ -22,11 +23,13 @@ type_pattern = re.compile(r"(?<!^)(?=[A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class RunSubmitted:
-    """A plan was accepted."""
+    """A plan was accepted. It deploys nothing where it `takes_back` a run, or `validates` one again."""
 
     plan: str
     environments: tuple[str, ...]
     priority: int = 0
+    takes_back: int = 0
+    validates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,10 @@ class DependencyDone:
 
 @dataclass(frozen=True, slots=True)
 class InstrumentState:
-    """An instrument's row of the matrix; each of the last four is yes, no or unknown."""
+    """An instrument's row of the matrix; `built_in` to `proven` are yes, no or unknown, and hold for one boot.
+
+    `note` says what is the matter, `remedy` what would bring it; `evidence` is what was read, and where.
+    """
 
     instrument: str
     wanted: str
@@ -106,16 +112,63 @@ class InstrumentState:
     on: str = "unknown"
     proven: str = "unknown"
     note: str = ""
+    state: str = State.UNKNOWN.value
+    remedy: str = ""
+    boot_id: str = ""
+    evidence: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentSwitched:
+    """A switch of the running kernel was thrown, or, with `back`, taken back; `because` says why it could not be.
+
+    `before` and `after` are what was read there. `undo` is what takes it back; empty: what was read before. With
+    `mount` it is a file system of that type.
+    """
+
+    path: str
+    before: str
+    after: str
+    boot_id: str = ""
+    undo: str = ""
+    mount: str = ""
+    back: bool = False
+    because: str = ""
+
+    @property
+    def words(self) -> str:
+        """What was done, in one line."""
+        if self.because:
+            return f"{self.path} was not switched back: {self.because}"
+        if self.mount:
+            return f"{self.mount} {'unmounted from' if self.back else 'mounted at'} {self.path}"
+        return f"{self.path} switched{' back' if self.back else ''} from '{self.before}' to '{self.after}'"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckDone:
-    """A readiness check with what was found and what was allowed."""
+    """A readiness check with what was found and what was allowed.
+
+    A failed one has a `code`, the `evidence` for its value (what was read where, what a tool said), and a `remedy`.
+    """
 
     check: str
     ok: bool
     value: str
     limit: str
+    evidence: str = ""
+    code: str = ""
+    remedy: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What it is about besides its kind: a path, a tool, an option; empty where there is one of its kind alone."""
+        return self.check.partition(" ")[2]
+
+    @property
+    def help(self) -> str:
+        """What is known beyond value and limit, in one line: the evidence, and what would help."""
+        return " ".join(filter(None, (f"Evidence: {self.evidence}." if self.evidence else "", self.remedy)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +179,20 @@ class RetryScheduled:
     because: Failure
 
 
+class Channel(StrEnum):
+    """Where output came from: commands and the kernel's log over the connection, or the serial console."""
+
+    OUTPUT = "output"
+    CONSOLE = "console"
+
+
 @dataclass(frozen=True, slots=True)
 class OutputAppended:
-    """`length` bytes of output were stored at `offset` of the environment's log."""
+    """`length` bytes of output were stored at `offset` of the environment's log of that channel."""
 
     offset: int
     length: int
+    channel: Channel = Channel.OUTPUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +205,16 @@ class StageFinished:
 
 @dataclass(frozen=True, slots=True)
 class RollbackDone:
-    """What run `of` placed was taken back, or, with `because`, could not be: files restored and files removed."""
+    """What run `of` placed was taken back, or, with `because`, could not be: files restored and files removed.
+
+    With `snapshot` the whole guest is back at it.
+    """
 
     of: int
     restored: int = 0
     removed: int = 0
     because: str = ""
+    snapshot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +264,7 @@ class EnvironmentSummary:
     stages: tuple[StageSummary, ...] = ()
     files: FileCounts = field(default_factory=FileCounts)
     error: Failure | None = None
+    failed_checks: tuple[CheckDone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +286,7 @@ Body = (
     | FileDone
     | DependencyDone
     | InstrumentState
+    | InstrumentSwitched
     | CheckDone
     | SplatSeen
     | RetryScheduled

@@ -81,7 +81,8 @@ class Folder:
 class Facts:
     """A target at one moment.
 
-    `kernel_release` is `uname -r`, `kernel_build` is `uname -v`, `boot_id` is
+    `kernel_release` is `uname -r`, `kernel_build` is `uname -v`, `kernel_build_id` the GNU build id that the kernel was
+    linked with (empty where it does not tell), `boot_id` is
     /proc/sys/kernel/random/boot_id; memory in bytes, `clock_skew` in seconds (target minus workstation; the target's
     clock is read in whole seconds), `tools` maps each asked command to its path, empty if it is missing. `userland` is
     what /bin/sh is made for, `emulated` what user-mode emulators are registered for, `loaders` are the dynamic loaders
@@ -93,6 +94,7 @@ class Facts:
     kernel_build: str
     machine: str
     boot_id: str
+    kernel_build_id: str = ""
     os_id: str = ""
     os_version: str = ""
     os_name: str = ""

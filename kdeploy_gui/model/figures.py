@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_UNITS = ("B", "kB", "MB", "GB", "TB")
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def duration(seconds: float) -> str:
@@ -20,8 +20,8 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes in powers of 1000: `812 B`, `3.4 MB`, `120 MB`."""
+    """Bytes in powers of 1024, as plans have them: `812 B`, `3.4 MiB`, `120 MiB`."""
     unit = 0
-    while count >= 999.5 and unit < len(_UNITS) - 1:
-        count, unit = count / 1000, unit + 1
+    while count >= 1023.5 and unit < len(_UNITS) - 1:
+        count, unit = count / 1024, unit + 1
     return f"{count:.0f} {_UNITS[unit]}" if unit == 0 or count >= 99.95 else f"{count:.1f} {_UNITS[unit]}"

@@ -115,21 +115,30 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Instrumentation:
-    """Wanted instruments by their catalogue name."""
+    """Wanted instruments by their catalogue name.
+
+    With `may_switch` what the running kernel lets be switched on is switched on, with `may_reboot` it may be booted
+    again. `kernel_params` shall stand on its command line, as `kernel_params.lacking` compares them.
+    """
 
     wants: Mapping[str, Want] = field(default_factory=dict)
     may_reboot: bool = False
+    may_switch: bool = True
+    kernel_params: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
     """Limits for READY; bytes, seconds and degrees Celsius. None or empty: not checked.
 
-    Network, resources and files always are.
+    The boot and the files always are. `kernel_config` as `kernel_config.ConfigNeed` reads it, `network` as
+    `network.Reach` does.
     """
 
     kernel: str = ""
     arch: tuple[str, ...] = ()
+    kernel_config: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
     memory: int | None = None
     disk: Mapping[str, int] = field(default_factory=dict)
     load: float | None = None
@@ -212,7 +221,8 @@ class Plan:
 
     `package_files` are the files that dependencies may be installed from.
 
-    With `takes_back` it deploys nothing: it takes back what the run of that number placed.
+    With `takes_back` it deploys nothing: it takes back what the run of that number placed. With `validates` it only
+    makes the readiness checks of that run again, whose files are known by their `digests`: SHA-256 by source path.
     """
 
     name: str
@@ -224,3 +234,5 @@ class Plan:
     validation: Validation = field(default_factory=Validation)
     policy: Policy = field(default_factory=Policy)
     takes_back: int = 0
+    validates: int = 0
+    digests: Mapping[str, str] = field(default_factory=dict)

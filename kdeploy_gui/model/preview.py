@@ -103,13 +103,14 @@ class DependencyPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentPreview:
-    """One instrument of the plan as detection tells it, with its evidence in `note`."""
+    """One instrument of the plan as detection tells it, with its evidence in `note`; `comes`: the run brings it."""
 
     name: str
     title: str
     want: Want
     presence: InstrumentPresence
     note: str = ""
+    comes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +118,9 @@ class EnvironmentPreview:
     """What a run would do to one environment now.
 
     `refusals` say why a run would fail there, all at once (unreachable, refused files, required things missing);
-    `notices` what it would go on without, `switches` which folders would lead to a new version of their set. Without
-    any contact files, dependencies and instruments are empty.
+    `notices` what it would go on without, `switches` which folders would lead to a new version of their set, `reboot`
+    which kernel would be booted with which further parameters. Without any contact files, dependencies and instruments
+    are empty.
     """
 
     environment: str
@@ -128,6 +130,7 @@ class EnvironmentPreview:
     refusals: tuple[Failure, ...] = ()
     notices: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
+    reboot: str = ""
 
     @property
     def bytes_to_send(self) -> int:
@@ -154,7 +157,7 @@ class EnvironmentPreview:
         if self.refusals:
             return Verdict.REFUSED
         changes = self.switches or any(each.change is not FileChange.SAME for each in self.files)
-        return Verdict.DEPLOY if changes or self.installed else Verdict.SAME
+        return Verdict.DEPLOY if changes or self.installed or self.reboot else Verdict.SAME
 
     def count(self, change: FileChange) -> int:
         """How many files it becomes."""

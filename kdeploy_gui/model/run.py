@@ -18,8 +18,10 @@ from kdeploy_gui.model.event import (
     FileCounts,
     FileDone,
     InstrumentState,
+    InstrumentSwitched,
     ReadinessChanged,
     RetryScheduled,
+    RollbackDone,
     RunFinished,
     RunStarted,
     RunSubmitted,
@@ -31,7 +33,7 @@ from kdeploy_gui.model.event import (
 )
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.splat import SplatSeen
-from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
+from kdeploy_gui.model.stage import LOOKING, Outcome, Stage, StageOutcome, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class EnvironmentState:
 
     `queued` is set while it waits for its turn or its lock, `retry` while it waits for another attempt; `checks`,
     `dependencies` and `instruments` are the newest of each name, `splats` the first of each title; `heard` is the time
-    of its last event.
+    of its last event. Once `taken_back`, the files that the run placed are not there any more.
     """
 
     name: str
@@ -63,6 +65,7 @@ class EnvironmentState:
     facts: Mapping[str, str] = field(default_factory=dict)
     dependencies: Mapping[str, DependencyDone] = field(default_factory=dict)
     instruments: Mapping[str, InstrumentState] = field(default_factory=dict)
+    switched: Mapping[str, InstrumentSwitched] = field(default_factory=dict)
     checks: Mapping[str, CheckDone] = field(default_factory=dict)
     splats: Mapping[str, SplatSeen] = field(default_factory=dict)
     queued: EnvironmentQueued | None = None
@@ -70,6 +73,7 @@ class EnvironmentState:
     note: str = ""
     readiness: str = ""
     error: Failure | None = None
+    taken_back: bool = False
     started: datetime | None = None
     finished: datetime | None = None
     heard: datetime | None = None
@@ -82,6 +86,22 @@ class EnvironmentState:
         return (self.finished - self.started).total_seconds()
 
     @property
+    def stages_done(self) -> int:
+        """How many of its stages succeeded."""
+        return sum(each.outcome is StageOutcome.SUCCEEDED for each in self.stages)
+
+    @property
+    def can_validate(self) -> bool:
+        """Whether its checks can be made again: it came to them, and what the run deployed is still there."""
+        at = {each.stage: each for each in self.stages}[Stage.VALIDATING]
+        return self.status.is_final and at.attempts > 0 and not self.taken_back
+
+    @property
+    def failed_checks(self) -> tuple[CheckDone, ...]:
+        """The checks that said no when they were made last."""
+        return tuple(each for each in self.checks.values() if not each.ok)
+
+    @property
     def attempts(self) -> int:
         """Attempts of all stages together."""
         return sum(each.attempts for each in self.stages)
@@ -89,7 +109,9 @@ class EnvironmentState:
     def summary(self) -> EnvironmentSummary:
         """This environment as the summary of a run tells it."""
         stages = tuple(StageSummary(each.stage, each.outcome, each.attempts, each.seconds) for each in self.stages)
-        return EnvironmentSummary(self.name, self.status, self.ready, self.seconds, stages, self.files, self.error)
+        return EnvironmentSummary(
+            self.name, self.status, self.ready, self.seconds, stages, self.files, self.error, self.failed_checks
+        )
 
     def after(self, event: Event) -> EnvironmentState:
         """This state with one more event of this environment."""
@@ -110,6 +132,9 @@ class EnvironmentState:
                 return replace(state, dependencies={**state.dependencies, name: event.body})
             case InstrumentState(name):
                 return replace(state, instruments={**state.instruments, name: event.body})
+            case InstrumentSwitched(path, back=back):
+                others = {key: each for key, each in state.switched.items() if key != path}
+                return replace(state, switched=others if back else {**others, path: event.body})
             case CheckDone(name):
                 return replace(state, checks={**state.checks, name: event.body})
             case SplatSeen(splat):
@@ -118,6 +143,8 @@ class EnvironmentState:
                 return replace(state, splats={**state.splats, splat.title: first}, note=note)
             case RetryScheduled(in_s, because):
                 return replace(state, retry=event.body, note=f"again in {in_s:.1f} s: {because.message}")
+            case RollbackDone(because=""):
+                return replace(state, taken_back=True)
             case ReadinessChanged(ready, because):
                 return replace(state, ready=ready, readiness=because)
             case EnvironmentFinished(status, ready, error):
@@ -174,18 +201,26 @@ def _stage_after(state: StageState, event: Event) -> StageState:
 class RunState:
     """A run as its events tell it so far; folding any prefix of them is valid.
 
-    `outcome` is None while the run goes on; a history turns a run whose program died into `interrupted`.
+    `outcome` is None while the run goes on; a history turns a run whose program died into `interrupted`. Without
+    `takes_back` and `validates`, numbers of other runs, it is one that deploys.
     """
 
     run: int = 0
     plan: str = ""
     priority: int = 0
+    takes_back: int = 0
+    validates: int = 0
     environments: Mapping[str, EnvironmentState] = field(default_factory=dict)
     submitted: datetime | None = None
     started: datetime | None = None
     finished: datetime | None = None
     outcome: Outcome | None = None
     last_seq: int = 0
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages that its environments go through."""
+        return LOOKING if self.validates else tuple(Stage)
 
     def after(self, event: Event) -> RunState:
         """This state with one more event."""
@@ -213,10 +248,11 @@ class RunState:
 
     def _after_run_event(self, body: Body, moment: datetime) -> RunState:
         match body:
-            case RunSubmitted(plan, environments, priority):
+            case RunSubmitted(plan, environments, priority, takes_back, validates):
                 fresh = {name: self.environments.get(name, EnvironmentState(name)) for name in environments}
                 merged = {**fresh, **{name: each for name, each in self.environments.items() if name not in fresh}}
-                return replace(self, plan=plan, priority=priority, environments=merged, submitted=moment)
+                known = replace(self, plan=plan, priority=priority, takes_back=takes_back, validates=validates)
+                return replace(known, environments=merged, submitted=moment)
             case RunStarted():
                 return replace(self, started=moment)
             case RunFinished(outcome):

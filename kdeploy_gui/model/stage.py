@@ -31,6 +31,10 @@ LABELS = {
 }
 
 
+LOOKING = (Stage.CONNECTING, Stage.VALIDATING)
+"""Stages that change nothing on a machine: all that a validation alone goes through."""
+
+
 class Status(StrEnum):
     """State of one environment within a run; while a stage runs it is that stage's value."""
 

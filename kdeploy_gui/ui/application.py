@@ -29,6 +29,7 @@ from kdeploy_gui.ui.crash import CrashReports
 from kdeploy_gui.ui.instance import OneInstance
 from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.main_window import NO_KEY, MainWindow
+from kdeploy_gui.ui.news import News
 from kdeploy_gui.ui.session import Session, open_session
 
 BOARDS = 6
@@ -64,12 +65,22 @@ class Program:
 
     def start(self, *, demo: bool) -> None:
         """Open the window. Raises LocalError where the home cannot be used."""
+        self._keep_settings_private()
         self._take_look()
         report = self.crashes.left_behind()
         self.crashes.install(self._unexpected)
         self._open(demo=demo)
         if report:
             self._tell(_crashed(report))
+
+    def _keep_settings_private(self) -> None:
+        """Qt gives a new file to the umask, and leaves one that is there as it is."""
+        path = Path(self._settings.fileName())
+        try:
+            path.touch(mode=0o600)
+            path.chmod(0o600)
+        except OSError as error:
+            raise LocalError("E-HOME", f"{path} cannot be written: {error.strerror}", path=str(path)) from error
 
     def show(self) -> None:
         """Bring the window to the front."""
@@ -93,7 +104,9 @@ class Program:
         session = open_session(services, self.look, self._settings)
         self._opened.callback(session.close)
         add_shell_commands(session, self._go, self._choose_lab)
+        news = News(session)
         self.window = MainWindow(session)
+        news.setParent(self.window)
         self.window.closing.connect(self._closed)
         self.window.show()
         session.navigator.fleet()

@@ -13,7 +13,8 @@ STEPS = (
         "1. Add an environment",
         "An environment is one machine: a board over SSH or a QEMU/KVM guest. Environment > Add environment asks for an"
         " address and a user, tests them line by line and shows the host key. Compare its fingerprint on the machine's"
-        " own console before you pin it: kdeploy sends nothing to a machine whose key is not pinned.",
+        " own console before you pin it: kdeploy sends nothing to a machine whose key is not pinned. Environment > Add"
+        " guests from libvirt lists what a hypervisor has.",
     ),
     (
         "2. Start a deployment",

@@ -21,7 +21,8 @@ class OneInstance(QObject):
 
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._lock = QLockFile(str(folder / "window.lock"))
+        self._path = folder / "window.lock"
+        self._lock = QLockFile(str(self._path))
         self._lock.setStaleLockTime(0)
         path = str(folder / "window.sock")
         digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
@@ -38,6 +39,7 @@ class OneInstance(QObject):
             socket.waitForConnected(WAIT_MS)
             socket.disconnectFromServer()
             return False
+        self._path.chmod(0o600)  # Qt leaves it to the umask
         QLocalServer.removeServer(self._name)
         self._server.listen(self._name)
         return True

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from kdeploy_gui import defaults
 from kdeploy_gui.app import Services
 from kdeploy_gui.errors import Category
 from kdeploy_gui.model.check import EnvironmentCheck
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.figures import duration
+from kdeploy_gui.model.guest import GuestState, GuestStatus
 from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.run import EnvironmentState
 from kdeploy_gui.model.stage import Status
 from kdeploy_gui.ui.bridge import Bridge
+from kdeploy_gui.ui.guests import GuestStates
 from kdeploy_gui.ui.runs import Runs
 from kdeploy_gui.ui.states import Condition, condition_of
 
@@ -27,8 +31,18 @@ AT_ONCE = 16
 """Machines looked at at the same time."""
 WATCH_MS = 1000
 AGAIN_AFTER = 300.0
-"""Seconds after which a machine nobody works on is looked at again."""
+"""Seconds after which a machine nobody works on is looked at again; one that is READY by its own interval."""
+JITTER = 0.2
+"""Part of these by which looks are spread, so that machines of a lab are not all asked at once."""
+BOOT_AGAIN, BOOT_PATIENCE = 5.0, 600.0
+"""Seconds between two looks at a guest that was started, and until it is one that does not answer."""
 
+_OF_GUEST: Mapping[GuestState, Condition] = {
+    GuestState.OFF: Condition.SHUT_OFF,
+    GuestState.CRASHED: Condition.FAILED,
+    GuestState.PAUSED: Condition.NOT_READY,
+}
+"""States in which nothing else counts."""
 _BY_CATEGORY: Mapping[Category, Condition] = {
     Category.TRUST: Condition.NOT_TRUSTED,
     Category.NET: Condition.UNREACHABLE,
@@ -41,6 +55,7 @@ class Look:
 
     check: EnvironmentCheck
     time: datetime
+    spread: float = field(default_factory=lambda: random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,7 @@ class Checking:
     """A look that goes on, and the settings it is made with."""
 
     environment: Environment
+    folder: str
     task: asyncio.Task[None]
 
 
@@ -73,7 +89,13 @@ class Machines(QObject):
         self._marks: dict[str, ReadyMark | None] = {}
         self._checking: dict[str, Checking] = {}
         self._failed: dict[str, str] = {}
+        self._folder = ""
         self._running: dict[str, int] = {}
+        self._told: dict[str, tuple[int, Condition, int]] = {}
+        """What was last told of an environment that a run works on: run, state, stages done."""
+        self._booting: dict[str, datetime] = {}
+        self.guests = GuestStates(services, bridge, self)
+        self.guests.changed.connect(self._guest_changed)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._signature: tuple[int, ...] | None = None
         self._watch = QTimer(self, interval=WATCH_MS)
@@ -88,6 +110,7 @@ class Machines(QObject):
     def close(self) -> None:
         """Look at nothing any more."""
         self._watch.stop()
+        self.guests.close()
         for each in self._checking.values():
             each.task.cancel()
 
@@ -113,14 +136,26 @@ class Machines(QObject):
         """
         for name in tuple(names) or tuple(each.name for each in self.environments):
             environment, going = self.get(name), self._checking.get(name)
-            if environment is None or (going is not None and going.environment == environment):
+            same = going is not None and (going.environment, going.folder) == (environment, self._folder)
+            if environment is None or same:
                 continue
             if going is not None:
                 going.task.cancel()
-            task = self._bridge.spawn(self._check(environment), name=f"check {name}")
+            task = self._bridge.spawn(self._check(environment, self._folder), name=f"check {name}")
             if task is not None:
-                self._checking[name] = Checking(environment, task)
+                self._checking[name] = Checking(environment, self._folder, task)
                 self.checked.emit(name)
+
+    def measure(self, folder: str) -> None:
+        """Look at this folder, too, wherever one looks from now on; `~/` is the home on each machine."""
+        if folder != self._folder:
+            self._folder = folder
+            self.check(name for name, look in self._looks.items() if look.check.facts is not None)
+
+    @property
+    def is_checking_any(self) -> bool:
+        """Whether a look at any machine goes on."""
+        return bool(self._checking)
 
     def is_checking(self, name: str) -> bool:
         """Whether a look at it goes on."""
@@ -149,6 +184,9 @@ class Machines(QObject):
         state = self._state_in_run(name)
         if state is not None:
             return condition_of(state), state.note
+        guest = self.guests.state(name)
+        if guest is not None and guest.state in _OF_GUEST:
+            return _OF_GUEST[guest.state], f"The guest is {guest.text}"
         if name in self._checking:
             return Condition.CHECKING, "Connecting, changes nothing there"
         look = self._looks.get(name)
@@ -186,7 +224,10 @@ class Machines(QObject):
             elif self._running.get(name) == run:
                 del self._running[name]
                 self._run_ended(name, one)
-            self.checked.emit(name)
+            now = (run, condition_of(one), one.stages_done)
+            if self._told.get(name) != now:
+                self._told[name] = now
+                self.checked.emit(name)
 
     def _run_ended(self, name: str, state: EnvironmentState) -> None:
         if state.status is Status.FAILED and state.error is not None:
@@ -194,6 +235,24 @@ class Machines(QObject):
         else:
             self._failed.pop(name, None)
         self.check([name])
+
+    def _guest_changed(self, name: str, state: GuestStatus | None) -> None:
+        if state is not None and state.state is GuestState.RUNNING and name in self._looks:
+            self._booting[name] = datetime.now(UTC)
+            self.check([name])
+        else:
+            self._booting.pop(name, None)
+        self.checked.emit(name)
+
+    def _look_at_booting(self) -> None:
+        now = datetime.now(UTC)
+        for name, since in tuple(self._booting.items()):
+            look = self._looks.get(name)
+            answers = look is not None and look.time >= since and look.check.facts is not None
+            if answers or (now - since).total_seconds() > BOOT_PATIENCE:
+                del self._booting[name]
+            elif look is not None and (now - look.time).total_seconds() > BOOT_AGAIN:
+                self.check([name])
 
     def _look_at_file(self) -> None:
         try:
@@ -205,12 +264,19 @@ class Machines(QObject):
             self._signature = signature
             self.reload()
         self._look_again()
+        self._look_at_booting()
 
     def _look_again(self) -> None:
-        old = datetime.now(UTC) - timedelta(seconds=AGAIN_AFTER)
-        stale = [name for name, look in self._looks.items() if look.time < old and name not in self._running]
+        stale = [name for name in self._looks if self._is_stale(name) and name not in self._running]
         if stale:
             self.check(stale)
+
+    def _is_stale(self, name: str) -> bool:
+        look, environment = self._looks[name], self.get(name)
+        after = AGAIN_AFTER
+        if look.check.ready and environment is not None:
+            after = environment.monitor or defaults.MONITOR_INTERVAL
+        return (datetime.now(UTC) - look.time).total_seconds() > after * look.spread
 
     async def _read(self) -> None:
         document = await self._bridge.ask(self._services.inventory.read)
@@ -225,22 +291,24 @@ class Machines(QObject):
             self._looks.pop(name, None)
             self._failed.pop(name, None)
         self.loaded = True
+        self.guests.watch(self.environments)
         self.changed.emit()
         self.select(name for name in self.selected if name in now)
         if new:
             self.check(new)
 
-    async def _check(self, environment: Environment) -> None:
+    async def _check(self, environment: Environment, folder: str) -> None:
         name = environment.name
         try:
             async with self._turns:
                 if name not in self._running:
-                    check = await self._bridge.wait(self._services.inventory.start_check(environment))
+                    folders = [folder] if folder else []
+                    check = await self._bridge.wait(self._services.inventory.start_check(environment, folders))
                     self._looks[name] = Look(check, datetime.now(UTC))
                     self._marks[name] = check.mark
         finally:
             going = self._checking.get(name)
-            if going is not None and going.environment is environment:
+            if going is not None and going.task is asyncio.current_task():
                 del self._checking[name]
                 self.checked.emit(name)
 

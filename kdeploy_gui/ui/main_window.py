@@ -15,6 +15,7 @@ from kdeploy_gui.ui.commands import MENUS, Command
 from kdeploy_gui.ui.context_menu import context_menu
 from kdeploy_gui.ui.environment_form import commands as environment_commands
 from kdeploy_gui.ui.environment_form.form import EnvironmentForm
+from kdeploy_gui.ui.environment_form.guests import GuestsPage
 from kdeploy_gui.ui.environment_form.importing import ImportPage
 from kdeploy_gui.ui.environment_form.trust import TrustPage
 from kdeploy_gui.ui.errors.page import ErrorsPage
@@ -195,6 +196,7 @@ class MainWindow(QMainWindow):
                 Where.FORM: lambda: EnvironmentForm(session, place.name),
                 Where.TRUST: lambda: TrustPage(session, place.name),
                 Where.IMPORT: lambda: ImportPage(session),
+                Where.GUESTS: lambda: GuestsPage(session),
             }
             view = makers[place.where]()
             done = getattr(view, "done", None)

@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future
+from itertools import islice
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
@@ -20,6 +21,11 @@ from kdeploy_gui.model.run import RunState
 from kdeploy_gui.ui.bridge import Bridge
 
 TICK_MS = 100
+SLICE = 0.004
+"""Seconds for which the window is told of news at a time; then it may draw and hear keys."""
+REST_MS = 5
+PORTION = 8
+"""Environments told of at once."""
 LOOK_MS = 2000
 """Between looks for runs that other processes started."""
 KEPT = 8
@@ -34,8 +40,7 @@ class _Followed:
         self.events: dict[str, list[Event]] = defaultdict(list)
         self.heard = time.monotonic()
         self.pump: Future[None] | None = None
-        self._touched: set[str] = set()
-        self._fresh = False
+        self._touched: dict[str, None] = {}
         self._lock = threading.Lock()
 
     def deliver(self, group: tuple[Event, ...]) -> None:
@@ -44,17 +49,21 @@ class _Followed:
             self.events[event.environment].append(event)
         with self._lock:
             self.state = state
-            self._touched.update(event.environment for event in group)
-            self._fresh = True
+            self._touched.update((event.environment, None) for event in group)
             self.heard = time.monotonic()
 
-    def take(self) -> frozenset[str] | None:
-        """Names touched since the last time; None: nothing came."""
+    def take(self) -> frozenset[str]:
+        """Some names touched since they were last taken, in the order in which they were; empty: nothing is left."""
         with self._lock:
-            if not self._fresh:
-                return None
-            touched, self._touched, self._fresh = frozenset(self._touched), set(), False
-            return touched
+            touched = tuple(islice(self._touched, PORTION))
+            for each in touched:
+                del self._touched[each]
+            return frozenset(touched)
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether nothing is left to take."""
+        return not self._touched
 
 
 class Runs(QObject):
@@ -62,8 +71,6 @@ class Runs(QObject):
 
     changed = Signal(int, frozenset)
     """Run, and the environments whose state changed; an empty name stands for the run itself."""
-    opened = Signal(int)
-    """All that is stored of a run is here."""
     started = Signal(int)
     ended = Signal(int)
     _woken = Signal()
@@ -73,7 +80,6 @@ class Runs(QObject):
         self._services = services
         self._bridge = bridge
         self._followed: dict[int, _Followed] = {}
-        self._known: set[int] = set()
         self._active: dict[int, None] = {}
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._tick)
@@ -110,11 +116,9 @@ class Runs(QObject):
         return followed.events[environment] if followed is not None else ()
 
     def open(self, run: int) -> None:
-        """Follow a run, live or from history; tells `opened` when all that is stored is here."""
+        """Follow a run, live or from history."""
         if run in self._followed:
             self._followed[run] = self._followed.pop(run)
-            if run in self._known:
-                self.opened.emit(run)
             return
         followed = _Followed()
         self._followed[run] = followed
@@ -148,30 +152,32 @@ class Runs(QObject):
             self._tick()
 
     def _tick(self) -> None:
-        quiet = True
-        for run, followed in tuple(self._followed.items()):
-            touched = followed.take()
-            if touched is None:
-                continue
-            quiet = False
-            self._note(run, followed.state)
-            self.changed.emit(run, touched)
-            if run not in self._known:
-                self._known.add(run)
-                self.opened.emit(run)
-        if quiet:
+        end = time.monotonic() + SLICE
+        told = left = [each for each in tuple(self._followed.items()) if self._tell(*each)]
+        while left and time.monotonic() < end:
+            left = [each for each in left if self._tell(*each)]
+        if left:
+            self._timer.start(REST_MS)
+        elif told:
+            self._timer.start(TICK_MS)
+        else:
             self._timer.stop()
 
-    def _note(self, run: int, state: RunState) -> None:
+    def _tell(self, run: int, followed: _Followed) -> bool:
+        """Tell of some news of a run; False: there is none."""
+        touched, state = followed.take(), followed.state
+        if not touched:
+            return False
         if state.outcome is None and run not in self._active:
             self._active[run] = None
             self.started.emit(run)
-        elif state.outcome is not None and run in self._active:
+        elif state.outcome is not None and run in self._active and followed.is_taken:
             del self._active[run]
             self.ended.emit(run)
+        self.changed.emit(run, touched)
+        return True
 
     def _forget_old(self) -> None:
         ended = [run for run, each in self._followed.items() if each.state.outcome is not None]
         for run in ended[: max(0, len(ended) - KEPT)]:
             del self._followed[run]
-            self._known.discard(run)

@@ -12,6 +12,7 @@ from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ui.asking import Asking
 from kdeploy_gui.ui.bridge import Bridge
 from kdeploy_gui.ui.commands import Commands
+from kdeploy_gui.ui.instruments import InstrumentLooks
 from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.machines import Machines
 from kdeploy_gui.ui.runs import Runs
@@ -28,6 +29,7 @@ class Where(Enum):
     FORM = "form"
     TRUST = "trust"
     IMPORT = "import"
+    GUESTS = "guests"
     START = "start"
 
 
@@ -107,6 +109,10 @@ class Navigator(QObject):
         """The list of hosts that could be taken from ~/.ssh/config."""
         self.go(Place(Where.IMPORT))
 
+    def guests(self) -> None:
+        """The list of guests that could be taken from libvirt."""
+        self.go(Place(Where.GUESTS))
+
     def start(self) -> None:
         """The start page."""
         self.go(Place(Where.START))
@@ -125,6 +131,7 @@ class Session:
     bridge: Bridge
     runs: Runs
     machines: Machines
+    instruments: InstrumentLooks
     commands: Commands
     look: Look
     asking: Asking
@@ -148,6 +155,7 @@ def open_session(services: Services, look: Look, settings: QSettings, asking: As
         bridge=bridge,
         runs=runs,
         machines=Machines(services, bridge, runs),
+        instruments=InstrumentLooks(services, bridge),
         commands=Commands(look),
         look=look,
         asking=asking or Asking(look),

@@ -45,6 +45,8 @@ class Condition(Enum):
     ACTIVE = ("Active", "check", "ready")
     PROVEN = ("Proven", "check-decagram", "ready")
     SPENT = ("Spent", "battery-off-outline", "retry")
+    OFF = ("Off", "minus", "t3")
+    WANTED = ("Wanted", "check", "ready")
     REQUIRED = ("Required", "alert-circle-outline", "t1")
     WARNING = ("Warning", "alert-outline", "retry")
     INFORMATION = ("Information", "information-outline", "running")

@@ -220,7 +220,8 @@ class KdeployStyle(QProxyStyle):
         """Heights of the design; widths from the contents."""
         look = self.look
         if kind == CT.CT_PushButton:
-            padding = 0 if _kind(widget) == "link" else look.px(12)
+            # Beside a glyph text begins at a fraction of a pixel, and its last letter needs the next one.
+            padding = int(not option.icon.isNull()) if _kind(widget) == "link" else look.px(12)
             gap = look.px(ICON_GAP) - QT_ICON_GAP if not option.icon.isNull() and option.text else 0
             return QSize(contents.width() + 2 * padding + gap, look.px(28))
         if kind == CT.CT_TabBarTab:
@@ -260,21 +261,29 @@ class KdeployStyle(QProxyStyle):
         kind = _kind(widget)
         pressed = bool(option.state & (State.State_Sunken | State.State_On))
         over = bool(option.state & State.State_MouseOver)
-        if kind == "link":
-            return
+        is_filled = kind == "primary" or bool(option.features & QStyleOptionButton.ButtonFeature.DefaultButton)
         if not option.state & State.State_Enabled:
-            if kind != "flat":
+            if kind not in {"flat", "link"}:
                 self._box(painter, option.rect, theme.line, theme.view)
             return
-        if kind == "primary" or option.features & QStyleOptionButton.ButtonFeature.DefaultButton:
+        if is_filled:
             fill = theme.fill.darker(112) if pressed else theme.fill
             self._box(painter, option.rect, theme.accent if over else fill, fill)
+        elif kind == "link":
+            pass
         elif kind == "flat":
             if pressed or over:
                 self._box(painter, option.rect, None, theme.seloff if pressed else theme.hover)
         else:
             ground = theme.seloff if pressed else theme.hover if over else theme.view
             self._box(painter, option.rect, theme.ctl, ground)
+        if option.state & State.State_HasFocus and is_filled:
+            self._ring(painter, option.rect.adjusted(2, 2, -2, -2), theme.onfill)
+        elif option.state & State.State_HasFocus and kind == "link":
+            rect = option.rect  # a ring would cover its text
+            painter.fillRect(rect.left(), rect.bottom() - 1, rect.width(), 2, theme.accent)
+        elif option.state & State.State_HasFocus:
+            self._ring(painter, option.rect)
 
     def _push_button_label(self, option: Option, painter: QPainter, widget: Widget) -> None:
         kind = _kind(widget)
@@ -551,10 +560,10 @@ class KdeployStyle(QProxyStyle):
         painter.drawRoundedRect(QRectF(rect).adjusted(inset, inset, -inset, -inset), radius, radius)
         painter.restore()
 
-    def _ring(self, painter: QPainter, rect: QRect) -> None:
+    def _ring(self, painter: QPainter, rect: QRect, color: QColor | None = None) -> None:
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(self.look.theme.accent, 2))
+        painter.setPen(QPen(color or self.look.theme.accent, 2))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(QRectF(rect).adjusted(1, 1, -1, -1), RADIUS - 1, RADIUS - 1)
         painter.restore()

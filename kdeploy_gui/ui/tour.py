@@ -14,6 +14,7 @@ from PySide6.QtCore import QSettings
 
 from kdeploy_gui.app import Home, Services, open_demo, open_services
 from kdeploy_gui.model.history import RunQuery
+from kdeploy_gui.model.run import RunState
 from kdeploy_gui.ui.application import BOARDS, add_shell_commands, make_application
 from kdeploy_gui.ui.bridge import event_loop
 from kdeploy_gui.ui.look import Look
@@ -78,6 +79,7 @@ class _Tour:
             await self._grab(window, f"wizard-{number + 1}-{step.title.split()[0].lower()}")
         page.deploy()
         await _until(lambda: bool(session.runs.active))
+        await _until(lambda: not session.runs.active or _is_mixed(session.runs.state(session.runs.active[0])))
         await self._grab(window, "running")
         await _until(lambda: not session.runs.active)
         await _until(lambda: window.errors.inbox.open_count > 0)
@@ -114,6 +116,12 @@ class _Tour:
         await _until(lambda: not session.bridge.busy)
         window.hide()
         window.deleteLater()
+
+
+def _is_mixed(state: RunState | None) -> bool:
+    """Whether some have ended and others go on."""
+    ended = {each.status.is_final for each in state.environments.values()} if state is not None else set()
+    return len(ended) > 1
 
 
 def _names(window: MainWindow) -> list[str]:

@@ -242,12 +242,13 @@ class Pill(QLabel):
         look: Look,
         token: str = "t2",  # noqa: S107 - a colour token
         ground: str = "raised",
-        parent: QWidget | None = None,
+        style: Text = Text.HEADER,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self._look = look
         self._token = token
         self._ground = ground
+        self._style = style
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setText(visible(text))
@@ -276,10 +277,28 @@ class Pill(QLabel):
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self.text())
 
     def _follow(self) -> None:
-        self.setFont(self._look.font(Text.HEADER))
+        self.setFont(self._look.font(self._style))
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.updateGeometry()
         self.update()
+
+
+class Ground(QFrame):
+    """A part on a ground of its own colour."""
+
+    def __init__(self, look: Look, token: str = "raised", parent: QWidget | None = None) -> None:  # noqa: S107
+        super().__init__(parent)
+        self._look = look
+        self.token = token
+        look.changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the ground."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._look.theme.color(self.token))
+        painter.drawRoundedRect(self.rect(), 4, 4)
 
 
 class StateLabel(QWidget):
@@ -376,6 +395,16 @@ class EmptyState(QWidget):
             column.addSpacing(8)
             column.addLayout(row)
         column.addStretch(2)
+
+    @property
+    def title(self) -> str:
+        """The line."""
+        return self._title.text()
+
+    @property
+    def text(self) -> str:
+        """The explanation."""
+        return self._text.text()
 
     def say(self, title: str, text: str = "") -> None:
         """Other words."""

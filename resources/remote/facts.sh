@@ -45,6 +45,7 @@ for key in uid gid; do
     esac
 done
 say home "$HOME"
+say notes "$(printf '%s' $(od -An -v -tx1 -N4096 /sys/kernel/notes 2>/dev/null || hexdump -v -n 4096 -e '1/1 " %02x"' /sys/kernel/notes 2>/dev/null))"
 say userland "$(printf '%s' $(od -An -v -tx1 -N52 /bin/sh 2>/dev/null || hexdump -v -n 52 -e '1/1 " %02x"' /bin/sh 2>/dev/null))"
 for file in /lib/ld-* /lib/ld64* /lib/ld.so.* /lib32/ld-* /lib64/ld-* /lib64/ld64* /libx32/ld-* /system/bin/linker*; do
     case $file in

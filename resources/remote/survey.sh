@@ -30,7 +30,7 @@ tell_begun() {
     [ -s "$control/large" ] || return 1
     while IFS=$tab read -r sha256 staged path; do
         case $wanted in *"$newline$sha256$tab$path$newline"*) ;; *) continue ;; esac
-        [ -s "$staged" ] && [ ! -L "$staged" ] && found=$(sha256sum < "$staged") && bytes=$(wc -c < "$staged") || continue
+        [ -s "$staged" ] && [ ! -L "$staged" ] && found=$(sha256_of_stdin < "$staged") && bytes=$(wc -c < "$staged") || continue
         printf 'p\t%s\t%s\t%d\t%s\t%s\n' "$token" "$staged" "$bytes" "${found%% *}" "$path"
         begun=yes
     done < "$control/large"
@@ -105,6 +105,20 @@ $told
 LIST
         known=$newline
     fi
+    [ $# -gt 0 ] || return 0
+    large=$newline
+    while IFS=$tab read -r kind mode size owner path; do
+        [ "$kind" != s ] || [ "$size" -lt 16777216 ] || large=$large$path$newline
+    done <<LIST
+$told
+LIST
+    for path; do
+        shift
+        case $large in
+            *"$newline$path$newline"*) ! sum=$(sha256_of_stdin < "$path") || printf '%s  %s\n' "${sum%% *}" "$path" ;;
+            *) set -- "$@" "$path" ;;
+        esac
+    done
     [ $# -eq 0 ] || sha256sum -- "$@"
 }
 

@@ -8,6 +8,14 @@ LC_ALL=C
 export LC_ALL
 tab='	'
 
+# SHA-256 of stdin. openssl uses the processor's own instructions for it, which most builds of sha256sum do not.
+sha256_of_stdin() {
+    case $(openssl dgst -sha256 -r < /dev/null 2> /dev/null) in
+        e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\ *) openssl dgst -sha256 -r ;;
+        *) sha256sum ;;
+    esac
+}
+
 find_state() {
     state=${HOME:-}/.cache/kdeploy
     if [ -z "${HOME:-}" ] || ! mkdir -p -- "$state" 2>/dev/null || [ ! -w "$state" ]; then state=; fi
@@ -66,8 +74,12 @@ create() {
     mkdir -- "$1/$token" "$1/$token/new" "$1/$token/old"
 }
 
+# The record is on the disk before what it tells of: without it nobody finds that after a power cut.
 begin() {
-    [ -z "$state" ] || { printf 'pid:%s\nby:%s\n' "$$" "$owner" && each_folder record; } > "$state/$token.staging" || return 1
+    if [ -n "$state" ]; then
+        { printf 'pid:%s\nby:%s\n' "$$" "$owner" && each_folder record; } > "$state/$token.staging" || return 1
+        flush_only "$state/$token.staging"
+    fi
     each_folder create
 }
 

@@ -74,6 +74,26 @@ def test_second_deploy_sends_nothing_and_ready_answers(lab: Lab, board: Sshd) ->
     assert "E-REFUSED" in gone.stderr
 
 
+def test_readiness_has_a_history(lab: Lab, board: Sshd) -> None:
+    never = kdeploy("env", "history", "board-a")
+    assert (never.status, never.stdout) == (0, "")
+    assert "board-a has not been READY yet" in never.stderr
+    assert kdeploy("deploy", "--quiet", lab.write_plan()).status == 0
+    (board.home() / "suite" / "one.sh").write_text("other")
+    assert kdeploy("ready", "board-a").status == 3
+    assert kdeploy("deploy", "--quiet", lab.plan).status == 0
+
+    said = kdeploy("env", "history", "board-a")
+    changes = kdeploy("env", "history", "board-a", "--json").json["changes"]
+    assert [each["ready"] for each in changes] == [True, False, True]
+    assert [each["run"] for each in changes] == [2, 1, 1]
+    assert "one.sh" in changes[1]["because"]
+    assert len(said.stdout.splitlines()) == 4
+    assert [
+        each["ready"] for each in kdeploy("env", "history", "board-a", "--limit", "1", "--json").json["changes"]
+    ] == [True]
+
+
 def test_ready_for_another_plan_says_what_differs(lab: Lab, board: Sshd) -> None:
     assert kdeploy("deploy", "--quiet", lab.write_plan()).status == 0
     (lab.folder / "three.sh").write_text("#!/bin/sh\n")

@@ -121,7 +121,7 @@ def test_table_fits_and_says_states_in_words(width: int) -> None:
     rows = {line.split()[0]: line for line in lines[3:]}
     assert list(rows) == ["a", "b", "c", "d"]
     if width >= 80:
-        assert "script deployment 300 kB of 1.0 MB" in rows["a"]
+        assert "script deployment 293 KiB of 977 KiB" in rows["a"]
         assert "failed E-LOST" in rows["b"]
         assert "completed, READY" in rows["c"]
         assert "pending" in rows["d"]
@@ -214,17 +214,26 @@ def test_verbose_lines_tell_everything(capsys: pytest.CaptureFixture[str]) -> No
         ("a", Stage.DEPENDENCIES, DependencyDone("perf", "missing")),
         ("a", Stage.INSTRUMENTATION, InstrumentState("kasan", "required", "yes", "yes", "no")),
         ("a", Stage.VALIDATING, CheckDone("memory", False, "8 MiB", "256 MiB")),
+        ("a", Stage.VALIDATING, CheckDone("load", True, "1.00", "8.00")),
         ("a", Stage.VALIDATING, StageProgress(1, 2)),
     )
     assert plain(told, capsys, verbose=True) == [
         "a: waiting, position 3: board in use",
         "a: environment connection, attempt 1",
         "a: kernel = 6.1",
-        "a: sent /opt/x (2.0 kB)",
+        "a: sent /opt/x (2.0 KiB)",
         "a: perf missing",
         "a: kasan required: built in yes, reachable yes, on no, proven unknown",
         "a: memory NOT OK: 8 MiB (limit 256 MiB)",
+        "a: load ok: 1.00 (limit 8.00)",
     ]
+
+
+def test_failed_checks_are_told_with_what_would_help(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = CheckDone("memory", False, "8 MiB", "256 MiB", f"read in {HOSTILE}", "E-CHECK-MEMORY", "Free some.")
+    told = events(*(("a", Stage.VALIDATING, each) for each in (failed, CheckDone("load", True, "1.00", "8.00"))))
+    expected = f"a: memory NOT OK: 8 MiB (limit 256 MiB). Evidence: read in {HARMLESS}. Free some."
+    assert plain(told, capsys, verbose=False) == [expected]
 
 
 def test_summary_adds_up() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kdeploy_gui.history import History, open_history
-from kdeploy_gui.model.event import Body, Event, OutputAppended, RunFinished, RunSubmitted, StageStarted
+from kdeploy_gui.model.event import Body, Channel, Event, OutputAppended, RunFinished, RunSubmitted, StageStarted
 from kdeploy_gui.model.stage import Outcome, Stage
 from tests.cli.program import kdeploy, running
 
@@ -41,9 +41,9 @@ class Recorder:
         )
         self.history.log.append([event])
 
-    def write(self, environment: str, stage: Stage, data: bytes) -> None:
-        offset = self.history.output.append(self.run, environment, data)
-        self.tell(OutputAppended(offset, len(data)), environment, stage)
+    def write(self, environment: str, stage: Stage, data: bytes, channel: Channel = Channel.OUTPUT) -> None:
+        offset = self.history.output.append(self.run, environment, data, channel)
+        self.tell(OutputAppended(offset, len(data), channel), environment, stage)
 
     def finish(self) -> None:
         self.tell(RunFinished(Outcome.SUCCEEDED))
@@ -108,3 +108,15 @@ def test_running_run_is_shown_as_running(recorder: Recorder) -> None:
     assert "running" in kdeploy("status", "1").stdout
     assert [each["outcome"] for each in kdeploy("history", "--json").json["runs"]] == ["running"]
     assert len(kdeploy("history", "--status", "running").stdout.splitlines()) == 2
+
+
+def test_what_the_console_printed_is_asked_for(recorder: Recorder) -> None:
+    recorder.write("board-a", Stage.CONNECTING, b"said by a command\n")
+    recorder.write("board-a", Stage.CONNECTING, b"[    0.000000] Linux\r\n", Channel.CONSOLE)
+    recorder.finish()
+    run = recorder.run
+    assert kdeploy("logs", str(run), "--env", "board-a", "--console").stdout.endswith("\n[    0.000000] Linux\n")
+    assert "Linux" not in kdeploy("logs", str(run)).stdout
+    followed = kdeploy("logs", str(run), "--console", "--follow", "--json").stdout.splitlines()
+    assert [json.loads(each)["text"] for each in followed] == ["[    0.000000] Linux\r\n"]
+    assert "No console of run" in kdeploy("logs", str(run), "--env", "board-b", "--console").stderr

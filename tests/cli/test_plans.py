@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kdeploy_gui.cli.plan_show import lines
 from kdeploy_gui.model.abi import AARCH64, X86_64, Abi
+from kdeploy_gui.model.preview import EnvironmentPreview
 from tests.cli.program import Lab, kdeploy
 from tests.elves import program
 from tests.lab.fixtures import MakeSshd
@@ -22,6 +24,11 @@ def everything_below(folder: Path) -> dict[str, tuple[int, int, int, bytes]]:
         data = path.read_bytes() if path.is_file() else b""
         found[str(path)] = (state.st_mode, state.st_uid, state.st_mtime_ns, data)
     return found
+
+
+def test_plan_show_tells_a_reboot() -> None:
+    preview = EnvironmentPreview(environment="vm", reboot="kasan with kasan_multi_shot")
+    assert list(lines(preview)) == ["vm: deploy", "  reboot      boots kasan with kasan_multi_shot"]
 
 
 def test_plan_show_tells_each_file_and_touches_nothing(lab: Lab, board: Sshd) -> None:

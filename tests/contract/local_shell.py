@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,7 @@ class LocalShell:
         assert process.stdout
         assert process.stderr
         reading = asyncio.gather(_read(process.stdout, output), _read(process.stderr, output))
+        reading.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             with suppress(BrokenPipeError, ConnectionResetError):
                 if source is not None:
@@ -55,17 +57,34 @@ class LocalShell:
             return Completed(await process.wait(), stdout, stderr)
         except BaseException:
             process.stdin.close()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await process.wait()
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-            await reading
+            ending = asyncio.ensure_future(_ended(process))
+            while not ending.done():
+                with suppress(asyncio.CancelledError):  # whoever cancels again waits, too: so does a machine
+                    await asyncio.shield(ending)
             raise
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Wait until a script whose caller has gone has cleaned up behind itself, 5 s at most."""
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await process.wait()
+    finally:
+        _reap(process)
+
+
+def _reap(process: asyncio.subprocess.Process) -> None:
+    """Nothing of it stays."""
+    transport: asyncio.SubprocessTransport = process._transport  # type: ignore[attr-defined]
+    started: subprocess.Popen[bytes] = transport.get_extra_info("subprocess")
+    if started.poll() is None:
+        started.kill()
+        started.wait()
+    transport.close()
 
 
 async def _read(stream: asyncio.StreamReader, output: Callable[[bytes], None] | None) -> bytes:

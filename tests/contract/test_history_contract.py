@@ -1,4 +1,5 @@
-"""The suites of the ports EventLog, RunControl, ReadinessLog and OutputStore, on the file and in memory."""
+"""The suites of the ports EventLog, RunControl, ReadinessLog, OutputStore, ScanLog and
+SourceLog, on the file and in memory."""
 
 from __future__ import annotations
 
@@ -14,9 +15,17 @@ from hypothesis import HealthCheck, given, settings
 
 from kdeploy_gui.errors import Category
 from kdeploy_gui.history import open_history
-from kdeploy_gui.history.memory import MemoryEventLog, MemoryOutputStore, MemoryReadinessLog, MemoryRunControl
+from kdeploy_gui.history.memory import (
+    MemoryEventLog,
+    MemoryOutputStore,
+    MemoryReadinessLog,
+    MemoryRunControl,
+    MemoryScanLog,
+)
+from kdeploy_gui.history.source_log import MemorySourceLog
 from kdeploy_gui.model.event import (
     Body,
+    Channel,
     EnvironmentFinished,
     EnvironmentSummary,
     Event,
@@ -28,6 +37,7 @@ from kdeploy_gui.model.event import (
     StageSummary,
 )
 from kdeploy_gui.model.failure import Failure, Place
+from kdeploy_gui.model.files import ManifestEntry
 from kdeploy_gui.model.history import (
     FailedEnvironment,
     OutputChunk,
@@ -40,8 +50,10 @@ from kdeploy_gui.model.history import (
 )
 from kdeploy_gui.model.plan import PlanSource
 from kdeploy_gui.model.readiness import ReadyMark
+from kdeploy_gui.model.scan import Scan, ScanFinding
+from kdeploy_gui.model.source_check import Mode, PatchFound, PatchResult, SourceFinding
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
-from kdeploy_gui.ports import EventLog, OutputStore, ReadinessLog, RunControl
+from kdeploy_gui.ports import EventLog, OutputStore, ReadinessLog, RunControl, ScanLog, SourceLog
 from tests.strategies import START, ready_marks
 
 
@@ -51,16 +63,25 @@ class Ports:
     control: RunControl
     readiness: ReadinessLog
     output: OutputStore
+    scans: ScanLog
+    sources: SourceLog
 
 
 @pytest.fixture(params=["file", "memory"])
 def ports(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ports]:
     if request.param == "memory":
         log = MemoryEventLog()
-        yield Ports(log, MemoryRunControl(log), MemoryReadinessLog(), MemoryOutputStore(log))
+        yield Ports(
+            log,
+            MemoryRunControl(log),
+            MemoryReadinessLog(),
+            MemoryOutputStore(log),
+            MemoryScanLog(),
+            MemorySourceLog(),
+        )
         return
     with closing(open_history(tmp_path / "data")) as history:
-        yield Ports(history.log, history.control, history.readiness, history.output)
+        yield Ports(history.log, history.control, history.readiness, history.output, history.scans, history.sources)
 
 
 def run_of(log: EventLog, *names: str) -> int:
@@ -325,9 +346,81 @@ def test_output_is_found_by_offset_and_by_event(ports: Ports) -> None:
     assert list(ports.output.chunks(run, "board-b")) == []
 
 
+def test_what_a_console_printed_is_kept_apart(ports: Ports) -> None:
+    run = run_of(ports.log, "board-a")
+    assert ports.output.append(run, "board-a", b"command\n") == 0
+    assert ports.output.append(run, "board-a", b"console\n", Channel.CONSOLE) == 0
+    bodies = [OutputAppended(0, 8), OutputAppended(0, 8, Channel.CONSOLE)]
+    ports.log.append(
+        [
+            Event(seq=seq, time=START, run=run, body=body, environment="board-a", stage=Stage.CONNECTING, attempt=1)
+            for seq, body in enumerate(bodies, start=2)
+        ]
+    )
+    assert ports.output.read(run, "board-a", 3, 2, Channel.CONSOLE) == b"so"
+    assert [each.data for each in ports.output.chunks(run)] == [b"command\n"]
+    assert [each.data for each in ports.output.chunks(run, channel=Channel.CONSOLE)] == [b"console\n"]
+
+
 def test_a_run_keeps_what_it_was_planned_from(ports: Ports) -> None:
     source = PlanSource('name = "smoke" # \u4e2d "quoted"\r\n', Path("/plans/net \udcff"))
     run = ports.log.begin("smoke", ["board-a"], source)
     assert ports.log.source(run) == source
     assert ports.log.source(ports.log.begin("smoke", ["board-a"])) is None
     assert ports.log.source(run + 9) is None
+
+
+def test_only_changes_between_ready_and_not_are_listed(ports: Ports) -> None:
+    marks = [
+        ReadyMark(
+            environment="board-a",
+            ready=ready,
+            because=f"mark {number}",
+            time=START + timedelta(minutes=number),
+            run=number,
+        )
+        for number, ready in enumerate([True, True, False, False, True, False])
+    ]
+    assert ports.readiness.changes("board-a", 9) == ()
+    for each in marks:
+        ports.readiness.mark(replace(each, manifest=(ManifestEntry("/a", "0" * 64, 0o644),)))
+        ports.readiness.mark(replace(each, environment="board-b"))
+
+    assert ports.readiness.changes("board-a", 9) == tuple(marks[number] for number in (5, 4, 2, 0))
+    assert ports.readiness.changes("board-a", 2) == (marks[5], marks[4])
+
+
+def test_the_newest_scan_of_a_scanner_comes_back(ports: Ports) -> None:
+    first = Scan(environment="board-a", scanner="lynis", time=START, kernel="6.12", findings=(ScanFinding("a", "A"),))
+    newer = replace(
+        first, time=START + timedelta(days=1), findings=(ScanFinding("b", "\x1b[31m\u202eB", "suggestion"),)
+    )
+    other = replace(first, scanner="hardening")
+    assert ports.scans.latest("board-a", "lynis") is None
+    for each in (first, newer, other, replace(first, environment="board-b")):
+        ports.scans.add(each)
+
+    assert ports.scans.latest("board-a", "lynis") == newer
+    assert ports.scans.latest("board-a", "hardening") == other
+    assert ports.scans.latest("board-c", "lynis") is None
+
+
+def test_the_newest_baseline_of_a_semantic_patch_comes_back(ports: Ports) -> None:
+    first = PatchResult(
+        source="/src/\udcff linux",
+        mode=Mode.REPORT,
+        patch="a.cocci",
+        time=START,
+        found=PatchFound((SourceFinding("x/\u202e.c", 3, 0, "\x1b[31m\n"),), ("y.c",), ("noise",)),
+    )
+    later = replace(first, time=START + timedelta(days=1), found=PatchFound())
+    other = replace(first, mode=Mode.PATCH)
+    assert ports.sources.baseline(first.source, first.mode, first.patch) is None
+    for each, is_baseline in ((first, True), (later, False), (other, True), (replace(later, patch="b.cocci"), True)):
+        ports.sources.add(each, baseline=is_baseline)
+
+    assert ports.sources.baseline(first.source, Mode.REPORT, "a.cocci") == first
+    assert ports.sources.baseline(first.source, Mode.PATCH, "a.cocci") == other
+    ports.sources.add(later, baseline=True)
+    assert ports.sources.baseline(first.source, Mode.REPORT, "a.cocci") == later
+    assert ports.sources.baseline("/src", Mode.REPORT, "a.cocci") is None

@@ -26,7 +26,7 @@ from kdeploy_gui.documents.lab_edit import (
 )
 from kdeploy_gui.documents.lab_file import read_lab
 from kdeploy_gui.errors import LocalError
-from kdeploy_gui.model.environment import Environment, Kernel, Kind, Power
+from kdeploy_gui.model.environment import Console, ConsoleProtocol, Environment, Kernel, Kind, Power
 from kdeploy_gui.model.problem import Problem
 
 KEY = "SHA256:" + "A" * 43
@@ -141,6 +141,7 @@ def test_added_environment_reads_back(lab: Path) -> None:
         host_keys=(KEY, OTHER_KEY),
         roots=("/opt", "~"),
         power=Power("echo 'on'", 'echo "off"', "pdu reset"),
+        console=Console(tcp="ser2net.lab:4001", protocol=ConsoleProtocol.RFC2217),
         uri="qemu:///session",
         domain="d",
         autostart=True,

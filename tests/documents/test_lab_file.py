@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kdeploy_gui.documents.lab_file import LabFile, read_lab
-from kdeploy_gui.model.environment import Become, Environment, Kernel, Kind, Lab, Power
+from kdeploy_gui.model.environment import Become, Console, ConsoleProtocol, Environment, Kernel, Kind, Lab, Power
 
 KEY = "SHA256:" + "A" * 43
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
@@ -35,6 +35,9 @@ boot_timeout = "90s"
 on = "pdu 3 on"
 off = "pdu 3 off"
 reset = "pdu 3 cycle"
+[environment.console]
+tcp = "[2001:db8::7]:4001"
+protocol = "rfc2217"
 
 [[environment]]
 name = "vm-debug"
@@ -85,6 +88,7 @@ def test_whole_lab(tmp_path: Path) -> None:
                 revoked_host_key=(f"{PUBLIC} old",),
                 legacy=True,
                 power=Power("pdu 3 on", "pdu 3 off", "pdu 3 cycle"),
+                console=Console(tcp="[2001:db8::7]:4001", protocol=ConsoleProtocol.RFC2217),
                 boot_timeout=90.0,
             ),
             Environment(
@@ -168,6 +172,16 @@ BAD = [
     ("power = { rset = 'x' }", "power.rset", "unknown key 'rset'"),
     ("power = { on = 'pdu \"3 on' }", "power.on", "must be a program with its arguments, but has no closing quotation"),
     ("power = { off = '\"\" 3 off' }", "power.off", "must name a program"),
+    ("console = { tpc = 'h:1' }", "console.tpc", "unknown key 'tpc' - did you mean 'tcp'?"),
+    ("console = { tcp = 'h' }", "console.tcp", 'must be host:port such as "ser2net.lab:4001"'),
+    ("console = { tcp = '::1:4001' }", "console.tcp", "must be host:port"),
+    ("console = { tcp = 'h:70000' }", "console.tcp", "must be host:port"),
+    ("console = { tcp = '-o:1' }", "console.tcp", "must be host:port"),
+    ("console = { command = '' }", "console.command", "must not be empty"),
+    ("console = { tcp = 'h:1', protocol = 'telnet' }", "console.protocol", "must be one of raw, rfc2217"),
+    ("console = { tcp = 'h:1', protocol = 'rfc2271' }", "console.protocol", "did you mean 'rfc2217'?"),
+    ("console = { protocol = 'raw' }", "console.protocol", "goes with `tcp`"),
+    ("console = { command = 'picocom /dev/x', tcp = 'h:1' }", "console.command", "goes without `tcp`"),
     ("boot_timeout = 90", "boot_timeout", 'must be a duration such as "500ms", "30s"'),
     ('boot_timeout = "0s"', "boot_timeout", "must be longer than nothing"),
     ('kernel = [{ name = "a" }]', "kernel[0].image", "image is missing"),
@@ -200,9 +214,9 @@ def test_one_mistake(tmp_path: Path, text: str, field: str, part: str) -> None:
         ('[[environment]]\nhost = "a"\n', "environment[0].name", "name is missing"),
         ('[[environment]]\nname = "a"\n', "environment[0].host", "host is missing"),
         (
-            '[[environment]]\nname = "a"\nkind = "qemu"\ndomain = "d"\n',
+            '[[environment]]\nname = "a"\nkind = "qemu"\n',
             "environment[0].host",
-            "host is missing: so far only guests that are reachable by SSH are supported",
+            "host is missing: an address, or the guest's name in libvirt as `domain`",
         ),
         (
             '[environment]\nname = "a"\n',
@@ -262,3 +276,12 @@ def test_roots_are_folders_on_the_machine(tmp_path: Path) -> None:
     assert read_lab(path).problems == ()
     path.write_text('[[environment]]\nname = "a"\nhost = "h"\nroots = ["opt", "/a/../b", "", "/a//b"]\n')
     assert [each.field for each in read_lab(path).problems] == [f"environment[0].roots[{index}]" for index in range(4)]
+
+
+def test_a_guest_that_libvirt_knows_needs_no_host_but_is_no_jump_host(tmp_path: Path) -> None:
+    guest = '[[environment]]\nname = "vm"\nkind = "qemu"\ndomain = "kd"\n'
+    lab = read(tmp_path, guest)
+    assert lab.problems == ()
+    assert (lab.lab.environments[0].address, lab.lab.environments[0].is_guest) == ("root@kd:22", True)
+    lab = read(tmp_path, guest + '[[environment]]\nname = "b"\nhost = "h"\njump = "vm"\n')
+    assert [each.message for each in lab.problems] == ["'vm' has no host: a jump host needs an address"]

@@ -9,7 +9,7 @@ import pytest
 
 from kdeploy_gui.documents.lab_file import read_lab
 from kdeploy_gui.documents.lab_update import update_environment, updated_problems
-from kdeploy_gui.model.environment import Environment, Kind, Power
+from kdeploy_gui.model.environment import Console, ConsoleProtocol, Environment, Kind, Power
 
 KEY = "SHA256:" + "A" * 43
 OTHER_KEY = "SHA256:" + "B" * 43
@@ -160,6 +160,60 @@ def test_power_commands_are_written_where_they_stand(
     assert update_environment(path, "a", replace(known, power=power), known) == ()
     assert path.read_text() == f"{head}{after}{rest}"
     assert read(path, "a") == replace(known, power=power)
+
+
+@pytest.mark.parametrize(
+    ("before", "console", "after"),
+    [
+        (
+            '[environment.console]\ntcp = "a:1" # port 1\nprotocol = "rfc2217"\n',
+            Console(tcp="b:1"),
+            '[environment.console]\ntcp = "b:1" # port 1\n',
+        ),
+        (
+            'console = { command = "picocom /dev/a" } # cable\n',
+            Console(tcp="b:1", protocol=ConsoleProtocol.RFC2217),
+            'console = { tcp = "b:1", protocol = "rfc2217" } # cable\n',
+        ),
+        ("", Console(tcp="b:1"), '[environment.console]\ntcp = "b:1"\n'),
+        (
+            '[environment.console]\ntcp = "a:1"\nprotocol = "raw" # as ever\n',
+            Console(command="picocom /dev/a"),
+            '[environment.console]\n# as ever\ncommand = "picocom /dev/a"\n',
+        ),
+        ('[environment.console]\ntcp = "a:1"\nprotocol = "rfc2217"\n', Console(), "[environment.console]\n"),
+    ],
+    ids=["table", "inline", "new", "another way", "none any more"],
+)
+def test_a_console_is_written_where_it_stands(tmp_path: Path, before: str, console: Console, after: str) -> None:
+    path = tmp_path / "lab.toml"
+    head = '[[environment]]\nname = "a"\nhost = "h"\n'
+    path.write_text(f"{head}{before}")
+    known = read(path, "a")
+    assert update_environment(path, "a", replace(known, console=console), known) == ()
+    assert path.read_text() == f"{head}{after}"
+    assert read(path, "a") == replace(known, console=console)
+
+
+def test_how_often_a_machine_is_looked_at_is_written_as_it_was_meant(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text('[[environment]]\nname = "a"\nhost = "h"\nmonitor = "60s" # often\n')
+    known = read(path, "a")
+    assert update_environment(path, "a", replace(known, user="lab"), known) == ()
+    assert 'monitor = "60s" # often\n' in path.read_text()
+    assert update_environment(path, "a", replace(known, user="lab", monitor=300.0), known) == ()
+    assert 'monitor = "5m" # often\n' in path.read_text()
+    assert update_environment(path, "a", replace(known, user="lab", monitor=0.0)) == ()
+    assert "monitor" not in path.read_text()
+
+
+def test_power_commands_and_a_console_are_added_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text('[[environment]]\nname = "a"\nhost = "h"')
+    known = read(path, "a")
+    wanted = replace(known, power=Power("a on"), console=Console("picocom -q /dev/ttyUSB0"), user="lab")
+    assert update_environment(path, "a", wanted, known) == ()
+    assert read(path, "a") == wanted
 
 
 def test_a_table_of_power_commands_is_added_behind_a_last_line_without_an_end(tmp_path: Path) -> None:

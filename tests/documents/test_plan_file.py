@@ -73,17 +73,17 @@ files = ["wheels/*.whl"]
 kasan = "required"
 kcsan = "off"
 perf = "wanted"
-kernel_params = []
+kernel_params = ["kasan_multi_shot", 'dyndbg="file a.c +p"']
 may_reboot = true
 
 [validation]
 kernel = ">=6.1,<6.13"
 arch = ["x86_64", "aarch64"]
-kernel_config = []
+kernel_config = ["CONFIG_BPF_SYSCALL=y", "MODULES!=n", "LOG_BUF_SHIFT>=14"]
 memory = "256MiB"
 disk = { "/opt" = "64MiB", "~" = 1000 }
 load = 8
-network = []
+network = ["tcp://192.0.2.1:80", "dns:example.org", "icmp:workstation"]
 tools = ["sh", "perf"]
 clock_skew = "5s"
 temperature = "85.5 °C"
@@ -128,10 +128,16 @@ def test_whole_plan_becomes_a_draft(tmp_path: Path) -> None:
             Dependency(tool="perf"),
             Dependency(pip="pyserial", version=">=3.4", files=("wheels/*.whl",)),
         ),
-        instrumentation=Instrumentation({"kasan": Want.REQUIRED, "kcsan": Want.OFF, "perf": Want.WANTED}, True),
+        instrumentation=Instrumentation(
+            {"kasan": Want.REQUIRED, "kcsan": Want.OFF, "perf": Want.WANTED},
+            may_reboot=True,
+            kernel_params=("kasan_multi_shot", 'dyndbg="file a.c +p"'),
+        ),
         validation=Validation(
             kernel=">=6.1,<6.13",
             arch=("x86_64", "aarch64"),
+            kernel_config=("CONFIG_BPF_SYSCALL=y", "MODULES!=n", "LOG_BUF_SHIFT>=14"),
+            network=("tcp://192.0.2.1:80", "dns:example.org", "icmp:workstation"),
             memory=256 * 2**20,
             disk={"/opt": 64 * 2**20, "~": 1000},
             load=8.0,
@@ -196,9 +202,32 @@ BAD = [
     ('validation.disk = { "/o" = "1" }', 'validation.disk."/o"', '"/o" must be a size such as'),
     ('validation.temperature = "85F"', "validation.temperature", 'must be a temperature such as "85C"'),
     ("validation.clock_skew = 07:32:00", "validation.clock_skew", "not a date or time"),
-    ('validation.network = ["icmp:x"]', "validation.network", "network is not supported yet"),
-    ('validation.kernel_config = ["A=y"]', "validation.kernel_config", "kernel_config is not supported yet"),
-    ('instrumentation.kernel_params = ["a"]', "instrumentation.kernel_params", "kernel_params is not supported yet"),
+    ('validation.network = ["ping:x"]', "validation.network[0]", 'must be like "tcp://192.0.2.1:80"'),
+    ('validation.network = ["tcp://x:99999"]', "validation.network[0]", 'must be like "tcp://192.0.2.1:80"'),
+    ('validation.kernel_config = ["CONFIG_A"]', "validation.kernel_config[0]", 'must be like "CONFIG_X=y"'),
+    ('validation.kernel_config = ["A>=y"]', "validation.kernel_config[0]", "compares with a number"),
+    ('instrumentation.kernel_params = "a"', "instrumentation.kernel_params", 'kernel_params must be an array, not "a"'),
+    ('instrumentation.kernel_params = ["a b"]', "instrumentation.kernel_params[0]", 'not "a b"'),
+    ('instrumentation.kernel_params = ["a", ""]', "instrumentation.kernel_params[1]", "must be one kernel parameter"),
+    ("instrumentation.kernel_params = ['a=\"b']", "instrumentation.kernel_params[0]", "must be one kernel parameter"),
+    ('instrumentation.kernel_params = ["a\\u0007"]', "instrumentation.kernel_params[0]", 'not "a\\x07"'),
+    ('instrumentation.kernel_params = ["é=1"]', "instrumentation.kernel_params[0]", "in ASCII"),
+    ('instrumentation.kernel_params = ["--"]', "instrumentation.kernel_params[0]", "must be one kernel parameter"),
+    (
+        'instrumentation.kernel_params = ["root=/dev/vdb"]',
+        "instrumentation.kernel_params[0]",
+        "kernel_params[0] must not set root, because it says which root file system is mounted: write it as `cmdline`",
+    ),
+    (
+        'instrumentation.kernel_params = ["a", "console=tty1"]',
+        "instrumentation.kernel_params[1]",
+        "must not set console, because it moves the console that tells why a kernel does not come up",
+    ),
+    (
+        'instrumentation.kernel_params = ["a-b=1", "c", "a_b=2"]',
+        "instrumentation.kernel_params[2]",
+        "'a_b=2' sets again what 'a-b=1' sets: remove one",
+    ),
     ("instrumentation.may_reboot = 1", "instrumentation.may_reboot", "may_reboot must be true or false, not 1"),
     ('instrumentation.kasn = "off"', "instrumentation.kasn", "unknown instrument 'kasn' - did you mean 'kasan'?"),
     ("instrumentation.kasan = true", "instrumentation.kasan", "kasan must be one of required, wanted, off, not true"),

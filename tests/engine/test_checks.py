@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Iterator
+from dataclasses import fields, replace
 
 import pytest
 
-from kdeploy_gui.engine.checks import readiness_checks
+from kdeploy_gui.engine.checks import readiness_checks, with_remedy
+from kdeploy_gui.engine.probes import Probed, probe_checks
 from kdeploy_gui.model.event import CheckDone
 from kdeploy_gui.model.facts import Disk, Facts
 from kdeploy_gui.model.files import FileKind, FileState, ManifestEntry
 from kdeploy_gui.model.health import Health
+from kdeploy_gui.model.packages import Found, Presence
 from kdeploy_gui.model.plan import Validation
+from kdeploy_gui.remedies import bundled, placeholders
 
 MIB = 1 << 20
 FACTS = Facts(
@@ -33,6 +38,11 @@ STATE = FileState("/opt/t/one", FileKind.FILE, "ab", 0o755, "root:root", 4)
 def checked(limits: Validation, facts: Facts = FACTS, state: FileState = STATE) -> dict[str, CheckDone]:
     checks = readiness_checks(limits, FACTS.boot_id, facts, [ENTRY], {ENTRY.path: state})
     return {each.check: each for each in checks}
+
+
+def plain(check: CheckDone) -> CheckDone:
+    """A check without its reason."""
+    return replace(check, code="", evidence="")
 
 
 def test_without_limits_everything_is_looked_at_and_nothing_refused() -> None:
@@ -62,13 +72,12 @@ def test_without_limits_everything_is_looked_at_and_nothing_refused() -> None:
         (Validation(arch=("aarch64",)), "arch", False, "x86_64", "aarch64"),
         (Validation(kernel=">=6.1,<6.2"), "kernel", True, "6.1.0-13-amd64", ">=6.1,<6.2"),
         (Validation(kernel=">6.1"), "kernel", False, "6.1.0-13-amd64", ">6.1"),
-        (Validation(tools=("sh",)), "tool sh", True, "/bin/sh", "present"),
-        (Validation(tools=("perf",)), "tool perf", False, "missing", "present"),
-        (Validation(tools=("never-asked",)), "tool never-asked", False, "missing", "present"),
     ],
 )
 def test_each_limit_at_its_edge(limits: Validation, check: str, ok: bool, value: str, limit: str) -> None:
-    assert checked(limits)[check] == CheckDone(check, ok, value, limit)
+    found = checked(limits)[check]
+    assert plain(found) == CheckDone(check, ok, value, limit)
+    assert (bool(found.code), bool(found.evidence)) == (not ok, not ok)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +100,7 @@ def test_a_file_that_is_not_as_declared_is_named(state: FileState, words: str) -
 
 def test_a_reboot_since_the_connection_is_found() -> None:
     check = checked(Validation(), replace(FACTS, boot_id="boot-2"))["boot"]
-    assert check == CheckDone("boot", False, "boot-2", "boot-1")
+    assert plain(check) == CheckDone("boot", False, "boot-2", "boot-1")
 
 
 def test_a_machine_that_cannot_tell_its_boot_is_not_ready() -> None:
@@ -99,7 +108,7 @@ def test_a_machine_that_cannot_tell_its_boot_is_not_ready() -> None:
     unknown = replace(FACTS, boot_id="")
     checks = readiness_checks(Validation(), "", unknown, [], {})
     boot = next(each for each in checks if each.check == "boot")
-    assert boot == CheckDone("boot", False, "no boot id", "any boot id")
+    assert plain(boot) == CheckDone("boot", False, "no boot id", "any boot id")
 
 
 @pytest.mark.parametrize("release", ["", "unknown", "weird kernel"])
@@ -112,3 +121,55 @@ def test_many_wrong_files_are_named_up_to_ten() -> None:
     states = {each.path: FileState(each.path, FileKind.MISSING) for each in manifest}
     files = readiness_checks(Validation(), FACTS.boot_id, FACTS, manifest, states)[0]
     assert files.value.count("is missing") == 10
+
+
+IMPOSSIBLE = Validation(
+    kernel="<1",
+    arch=("vax",),
+    kernel_config=("CONFIG_NO_SUCH_OPTION=y",),
+    network=("tcp://192.0.2.1:1", "dns:no-such.invalid", "icmp:192.0.2.1"),
+    memory=1 << 60,
+    disk={"/opt": 1 << 60},
+    load=0.0,
+    tools=("no-such-tool", "broken-tool"),
+    clock_skew=0.0,
+    temperature=0.0,
+)
+"""Every limit that a plan can set, and none of them kept by any machine."""
+REACHED = {
+    "tcp 192.0.2.1 1": ("failed", "refused"),
+    "dns no-such.invalid": ("failed", ""),
+    "icmp 192.0.2.1": ("failed", ""),
+}
+
+
+GAP = re.compile("<[a-z]+>")
+
+
+def failing() -> Iterator[CheckDone]:
+    """Every check there is, each in every way in which it can fail."""
+    wrong = {ENTRY.path: FileState(ENTRY.path, FileKind.MISSING)}
+    yield from readiness_checks(IMPOSSIBLE, "another boot", FACTS, [ENTRY], wrong)
+    yield from readiness_checks(IMPOSSIBLE, "", replace(FACTS, health=None, disks={}), [ENTRY], wrong)
+    broken = {"broken-tool": Found(Presence.BROKEN, "cannot execute")}
+    yield from probe_checks(IMPOSSIBLE, Probed({"MODULES": "y"}, "/proc/config.gz", REACHED, broken))
+    yield from probe_checks(IMPOSSIBLE, Probed())
+
+
+def test_every_limit_of_a_plan_has_a_check_with_a_code_evidence_and_a_remedy() -> None:
+    found = list(failing())
+    kinds = {each.check.partition(" ")[0] for each in found}
+    assert kinds == {"files", "boot", *(each.name for each in fields(Validation))} - {"tools"} | {"tool"}
+    for each in found:
+        assert not each.ok, each
+        assert each.evidence, each
+        remedy = with_remedy(each, bundled(), "board-a").remedy
+        assert remedy.endswith("."), each
+        assert not GAP.search(remedy), remedy
+
+
+def test_no_remedy_of_a_check_is_for_none_of_them() -> None:
+    codes = {each for each in bundled().templates if each.startswith("E-CHECK-")} - {"E-CHECK-AGAIN"}
+    assert {each.code for each in failing()} == codes - {"E-CHECK-INSTRUMENT"}
+    for code in codes:
+        assert placeholders(bundled().templates[code]) <= {"environment", "lab", "subject", "value", "limit"}

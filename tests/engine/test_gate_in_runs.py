@@ -104,7 +104,7 @@ async def test_room_is_asked_for_what_is_new_only(tmp_path: Path) -> None:
     assert state.error
     assert (state.error.where.stage, state.error.on_target) == (Stage.DEPLOYING.value, "Unchanged: nothing was sent.")
     assert [(each.check, each.value, each.limit) for each in checks if not each.ok] == [
-        ("nospc /", "1.0 kB", "67.1 MB")
+        ("nospc /", "1000 B", "64.0 MiB")
     ]
     found = await shown(tmp_path, plan, content, connector)
     assert [each.code for each in found.refusals] == ["E-NOSPC"]
@@ -197,7 +197,7 @@ async def test_ways_that_others_could_change_are_refused_on_a_real_machine(tmp_p
     [
         ("mode=755,ro", "E-ROFS", "read-only"),
         ("mode=755,noexec", "E-NOEXEC", "noexec"),
-        ("mode=755,size=8m", "E-NOSPC", "8.4 MB"),
+        ("mode=755,size=8m", "E-NOSPC", "8.0 MiB"),
         ("mode=755,nr_inodes=5", "E-INODES", "4"),
         ("mode=777", "E-PARENT", "mode 0777"),
     ],

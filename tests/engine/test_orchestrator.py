@@ -239,6 +239,36 @@ async def test_requests_are_obeyed_after_a_moment_in_which_they_could_not_be_rea
     history.close()
 
 
+async def test_cancelling_again_breaks_off_no_cleaning_up(tmp_path: Path) -> None:
+    content, machines = MemoryContent(), fleet("a")
+    begun, told = asyncio.Event(), asyncio.Event()
+    cleaned: list[str] = []
+
+    async def stand_still(environment: str, call: str) -> None:
+        if call == "place":
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await told.wait()
+                cleaned.append(environment)
+
+    connector = hooked(machines, content, stand_still)
+    async with rehearsal(tmp_path, machines, content, connector=connector) as run:
+        number = await run.orchestrator.submit(whole_plan(["a"], content))
+        await begun.wait()
+        for _ in range(3):
+            await run.orchestrator.cancel(number)
+            await asyncio.sleep(0)
+        ending = asyncio.ensure_future(run.orchestrator.wait(number))
+        await asyncio.wait({ending}, timeout=0.3)
+        assert not ending.done(), "a run that cleans up goes on"
+        told.set()
+        await ending
+
+    assert cleaned == ["a"]
+
+
 ERRORS: list[Callable[[], Exception]] = [
     lambda: NetworkError("E-LOST", "gone"),
     lambda: AuthError("E-AUTH", "no"),

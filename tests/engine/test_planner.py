@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdeploy_gui.engine.planner import REPORTED, Planned, plan
-from kdeploy_gui.model.environment import Environment, Lab
+from kdeploy_gui.instruments.catalogue import Catalogue
+from kdeploy_gui.model.environment import Environment, Kernel, Lab
 from kdeploy_gui.model.plan import (
     Artifact,
     ArtifactType,
@@ -160,6 +161,7 @@ def test_empty_plan(draft: PlanDraft) -> None:
     [
         PlanDraft(name="x", environments=("*",), dependencies=(Dependency(tool="sh"),)),
         PlanDraft(name="x", environments=("*",), instrumentation=Instrumentation({"perf": Want.WANTED})),
+        PlanDraft(name="x", environments=("*",), instrumentation=Instrumentation(kernel_params=("panic=1",))),
         PlanDraft(name="x", environments=("*",), validation=Validation(memory=1)),
     ],
 )
@@ -326,11 +328,17 @@ def test_artifacts_known_to_be_wrong_do_not_hide_others() -> None:
 def test_instruments_that_no_kernel_can_have_together() -> None:
     both = {"kasan": Want.REQUIRED, "kcsan": Want.REQUIRED}
     draft = PlanDraft(name="x", environments=("*",), instrumentation=Instrumentation(both))
-    ((field, message),) = problems(plan(draft, LAB, {}))
+    catalogue = Catalogue().all()
+    ((field, message),) = problems(plan(draft, LAB, {}, catalogue=catalogue))
     assert field == "instrumentation.kcsan"
-    assert "no kernel can have both kasan and kcsan" in message
+    assert "no kernel can have both KASAN and KCSAN (KCSAN depends on !KASAN" in message
+    guest = replace(
+        LAB.environments[0], kernels=(Kernel("kasan", "/k"), Kernel("race-kcsan", "/k"), Kernel("plain", "/k"))
+    )
+    ((_, message),) = problems(plan(draft, Lab((guest,)), {}, catalogue=catalogue))
+    assert message.endswith(f"{guest.name} has kernel 'kasan', {guest.name} has kernel 'race-kcsan'")
     one = Instrumentation({**both, "kcsan": Want.WANTED})
-    assert plan(replace(draft, instrumentation=one), LAB, {}).plan is not None
+    assert plan(replace(draft, instrumentation=one), LAB, {}, catalogue=catalogue).plan is not None
 
 
 @settings(deadline=None)

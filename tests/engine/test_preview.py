@@ -35,6 +35,7 @@ from kdeploy_gui.model.preview import DependencyChange, EnvironmentPreview, File
 from kdeploy_gui.ports import Connector, Content
 from tests.contract.local_shell import LocalShell
 from tests.engine.steps import HookedConnector, hooked, until
+from tests.instruments.answers import answer
 from tests.lab.sshd import Sshd
 from tests.properties.peers import INTERPRETERS, LocalMachine, deploy, plan_of, ssh, write_files
 from tests.rehearsal import MemoryContent, memory_file, memory_plan, ports
@@ -210,8 +211,15 @@ def test_packages_that_can_be_installed_are_told_so(tmp_path: Path) -> None:
     machine.replies = {
         "instrument detection": Completed(
             0,
-            b"@\tftrace\nbuilt_in\tyes\nreachable\tyes\non\tno\nnote\ttracers: nop\n"
-            b"@\tperf\nbuilt_in\tyes\nreachable\tno\non\tno\nnote\tthe perf command is missing\n",
+            answer(
+                tracefs=True,
+                files={
+                    "/sys/kernel/tracing/available_tracers": "function nop",
+                    "/proc/sys/kernel/ftrace_enabled": "0",
+                    "/proc/sys/kernel/perf_event_paranoid": "2",
+                },
+                tools={"perf": ""},
+            ),
         ),
     }
     plan = replace(
@@ -229,6 +237,7 @@ def test_packages_that_can_be_installed_are_told_so(tmp_path: Path) -> None:
         ("perf", InstrumentPresence.ABSENT),
         ("ftrace", InstrumentPresence.OFF),
     ]
+    assert found.instruments[-1].note == "kernel.ftrace_enabled is 0; the run switches it on"
 
 
 def test_a_fault_in_one_environment_leaves_the_others_alone(tmp_path: Path) -> None:

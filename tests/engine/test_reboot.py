@@ -10,10 +10,12 @@ import pytest
 
 from kdeploy_gui.engine.pipeline import AFTER_REBOOT
 from kdeploy_gui.environments.memory_target import MemoryMachine
-from kdeploy_gui.errors import Category, NetworkError
-from kdeploy_gui.model.event import Event, FileDone, RetryScheduled, TargetRebooted
-from kdeploy_gui.model.plan import Rollback
+from kdeploy_gui.errors import Category, NetworkError, TargetError
+from kdeploy_gui.model.command import Completed
+from kdeploy_gui.model.event import Event, FactFound, FileDone, RetryScheduled, TargetRebooted
+from kdeploy_gui.model.plan import OnSplat, Rollback
 from kdeploy_gui.model.run import RunState
+from kdeploy_gui.model.splat import SplatClass, SplatSeen
 from kdeploy_gui.model.stage import Outcome, Stage
 from tests.engine.steps import CALLS, hooked, machine, of, whole_plan
 from tests.rehearsal import MemoryContent, rehearsal
@@ -46,11 +48,11 @@ class Reboots:
 
 
 async def run_with(
-    folder: Path, reboots: Reboots, rollback: Rollback = Rollback.FAILED
+    folder: Path, reboots: Reboots, rollback: Rollback = Rollback.FAILED, splats: OnSplat = OnSplat.FAIL
 ) -> tuple[RunState, list[Event]]:
     content, machines = MemoryContent(), {"a": reboots.board}
     plan = whole_plan(["a"], content)
-    plan = replace(plan, policy=replace(plan.policy, rollback=rollback))
+    plan = replace(plan, policy=replace(plan.policy, rollback=rollback, splats=splats))
     async with rehearsal(folder, machines, content, connector=hooked(machines, content, reboots.step)) as run:
         state, events = await run.run(plan)
         mark = run.history.readiness.latest("a")
@@ -93,7 +95,7 @@ async def test_what_earlier_stages_did_is_looked_at_again_in_the_new_boot(tmp_pa
     await run_with(tmp_path, reboots)
     last = len(reboots.calls) - 1 - reboots.calls[::-1].index("connect")
     verified = ["dependencies", "sweep", "instrument detection"]
-    assert reboots.calls[last:] == ["connect", "facts", *verified, "facts", "survey", "close"]
+    assert reboots.calls[last:] == ["connect", "facts", "crash records", *verified, "facts", "survey", "close"]
 
 
 async def test_a_reboot_that_only_the_boot_id_shows_repeats_the_stage(tmp_path: Path) -> None:
@@ -141,3 +143,50 @@ async def test_a_failed_run_is_taken_back_in_whatever_boot(tmp_path: Path) -> No
     error = state.environments["a"].error
     assert error is not None
     assert error.on_target.startswith("The previous version is back")
+
+
+RECORD = b"""record\t/sys/fs/pstore/dmesg-ramoops-0
+Panic#1 Part1
+<6>[  101.100000] sysrq: Trigger a crash
+<0>[  101.200000] Kernel panic - not syncing: sysrq triggered crash
+<4>[  101.300000] Call Trace:
+<4>[  101.400000]  sysrq_handle_crash+0x1a/0x20
+<0>[  101.500000] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---
+
+"""
+
+
+@pytest.mark.parametrize("policy", OnSplat)
+async def test_a_machine_that_rebooted_because_its_kernel_died_says_so(tmp_path: Path, policy: OnSplat) -> None:
+    reboots = Reboots(CALLS[Stage.INSTRUMENTATION], wiped=False)
+    reboots.board.replies["crash records"] = Completed(0, RECORD)
+    state, events = await run_with(tmp_path, reboots, splats=policy)
+
+    (seen,) = [each.body for each in events if isinstance(each.body, SplatSeen)]
+    assert (seen.splat.kind, seen.fails) == (SplatClass.PANIC, policy is OnSplat.FAIL)
+    facts = [
+        each.body.value for each in events if isinstance(each.body, FactFound) and each.body.name == "crash_record"
+    ]
+    assert facts == ["/sys/fs/pstore/dmesg-ramoops-0"]
+    error = state.environments["a"].error
+    if policy is OnSplat.WARN:
+        assert state.outcome is Outcome.SUCCEEDED
+        return
+    assert error is not None
+    assert (error.code, error.where.stage) == ("E-SPLAT", "configuring_instrumentation")
+    assert error.message.startswith("its kernel reported before the machine rebooted: panic: sysrq triggered crash")
+    assert "sysrq_handle_crash" in error.evidence.stderr
+
+
+async def test_records_that_cannot_be_read_are_told_and_change_nothing(tmp_path: Path) -> None:
+    class Silent(Reboots):
+        async def step(self, environment: str, call: str) -> None:
+            if call == "crash records":
+                raise TargetError("E-CMD", "no shell")
+            await super().step(environment, call)
+
+    reboots = Silent(CALLS[Stage.VALIDATING], wiped=False)
+    state, events = await run_with(tmp_path, reboots)
+
+    assert state.outcome is Outcome.SUCCEEDED
+    assert FactFound("crash_record", "not read: no shell") in [each.body for each in events]

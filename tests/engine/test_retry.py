@@ -11,6 +11,8 @@ from kdeploy_gui.engine.retry import backoff, wait_before
 from kdeploy_gui.errors import (
     Category,
     ContentChanged,
+    GuestDied,
+    HypervisorLost,
     KdeployError,
     NetworkError,
     PackagesLocked,
@@ -26,6 +28,16 @@ KINDS = [
     for each in vars(errors).values()
     if isinstance(each, type) and issubclass(each, KdeployError) and each is not KdeployError
 ]
+EXPECTED: dict[type[KdeployError], int] = {
+    NetworkError: 4,
+    Rebooted: 4,
+    TargetBusy: 4,
+    PackagesLocked: 31,
+    ContentChanged: 2,
+    HypervisorLost: 4,
+    GuestDied: 2,
+}
+"""Attempts of what can pass by itself."""
 shapes = st.builds(Backoff, st.floats(0, 1e6), st.floats(1, 1e6), st.floats(0, 1e6), st.floats(0, 1))
 
 
@@ -59,8 +71,7 @@ def attempts_of(error: Exception, policy: Policy) -> int:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda each: each.__name__)
 def test_only_what_can_pass_by_itself_is_tried_again(kind: type[KdeployError]) -> None:
     error = kind("E-X", "x")
-    expected = {NetworkError: 4, Rebooted: 4, TargetBusy: 4, PackagesLocked: 31, ContentChanged: 2}.get(kind, 1)
-    assert attempts_of(error, STEADY) == expected
+    assert attempts_of(error, STEADY) == EXPECTED.get(kind, 1)
     if kind.category in {Category.TRUST, Category.AUTH}:
         assert kind.retry is Retry.NEVER
 

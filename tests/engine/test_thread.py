@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
@@ -100,3 +102,27 @@ def test_closing_ends_the_thread_and_the_work_in_it() -> None:
     assert ended.is_set()
     assert future.cancelled()
     assert set(threading.enumerate()) <= before
+
+
+def test_interrupted_work_is_seen_through_to_its_end(engine: EngineThread) -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0.01)
+            ended.append("cleanly")
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.see_through(work())
+    assert ended == ["cleanly"]
+    assert engine.see_through(where()) == "kdeploy-engine"
+    with pytest.raises(ZeroDivisionError):
+        engine.see_through(divide())
+
+
+async def divide() -> float:
+    return 1 / 0

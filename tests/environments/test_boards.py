@@ -44,7 +44,7 @@ def plan_for(folder: Path, environment: Environment) -> Plan:
     write_files(folder, {"one.sh": b"#!/bin/sh\necho one\n", "two.sh": b"#!/bin/sh\necho two\n"})
     artifact = Artifact(source="*.sh", type=ArtifactType.SCRIPT, target="~/suite/", mode=0o755)
     plan = plan_of([environment], [artifact], folder)
-    return replace(plan, instrumentation=Instrumentation({"ftrace": Want.WANTED}))
+    return replace(plan, instrumentation=Instrumentation({"ftrace": Want.WANTED}, may_switch=False))
 
 
 def notes(events: Sequence[Event]) -> list[str]:

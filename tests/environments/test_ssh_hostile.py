@@ -109,6 +109,13 @@ async def test_a_hostile_server_is_given_up_in_time_and_costs_no_memory(
     assert grown * 1024 < 60_000_000
 
 
+async def test_a_machine_that_may_boot_slowly_may_log_in_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(defaults, "LOGIN_TIMEOUT", 0.2)
+    async with listening(one_byte_a_while) as environment:
+        error = await refusal(replace(environment, boot_timeout=6.0))
+    assert error.message.endswith("does not finish the login within 0.6 s")
+
+
 class Liar(asyncssh.SSHServer):
     """Lets everybody in."""
 

@@ -58,6 +58,14 @@ class Machine:
         path = f"{commands}:{os.defpath}"
         return ShellTarget(LocalShell(("/bin/sh",), self.home, path), self.content, "we")
 
+    def telling(self, log: Path) -> ShellTarget:
+        """The machine, with each command in a log before it is done."""
+        commands = Path(tempfile.mkdtemp(dir=self.folder))
+        for name in COMMANDS:
+            (commands / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {log}\nexec {shutil.which(name)} "$@"\n')
+            (commands / name).chmod(0o755)
+        return ShellTarget(LocalShell(("/bin/sh",), self.home, f"{commands}:{os.defpath}"), self.content, "we")
+
     def batch(self, version: str, run: int) -> Batch:
         """Two files that exist, one that only this version has, one whose mode changes, and a set of two files."""
         names = ("a/one", "b/two", f"b/only-{version}")
@@ -143,6 +151,19 @@ async def versions(machine: Machine) -> Sequence[dict[str, tuple[bytes, int]]]:
     before = machine.found()
     assert await place(machine, "new", 2)
     return before, machine.found()
+
+
+async def test_what_finds_staged_files_after_a_power_cut_is_on_the_disk_before_them(
+    machine: Machine, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+
+    assert await place(machine, "old", 1, machine.telling(log))
+
+    done = log.read_text().splitlines()
+    recorded = next(place for place, line in enumerate(done) if line.startswith("sync") and ".staging" in line)
+    staged = next(place for place, line in enumerate(done) if line.startswith("mkdir") and "/.kdeploy-" in line)
+    assert recorded < staged
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

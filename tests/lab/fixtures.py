@@ -7,14 +7,20 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from kdeploy_gui.model.environment import Environment
-from tests.lab import debian
+from tests.lab import debian, guest_image, notifications
+from tests.lab import libvirtd as daemons
 from tests.lab.chaos import Chaos
 from tests.lab.debian import Machine
+from tests.lab.guest import GuestFiles
+from tests.lab.guest import guest_files as copy_guest_files
+from tests.lab.libvirtd import Domain, Libvirtd
+from tests.lab.notifications import SessionBus
 from tests.lab.sshd import Sshd, sshd_program
 
 MakeSshd = Callable[..., Sshd]
@@ -122,3 +128,40 @@ def make_machine(tmp_path: Path) -> Iterator[MakeMachine]:
             return stack.enter_context(debian.machine(tmp_path / f"machine-{count}", layers, account=account))
 
         yield make
+
+
+@pytest.fixture
+def session_bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[SessionBus]:
+    """A D-Bus session of the test's own; the program finds it as it finds that of a desktop."""
+    if reason := notifications.unfit():
+        pytest.skip(reason)
+    with TemporaryDirectory(prefix="kdn-") as folder, SessionBus(Path(folder)) as running:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", running.address)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def guest_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestFiles]:
+    """Kernel, initrd and disk of the guest of this test session; the first one ever is built, in half a minute."""
+    reason = guest_image.unfit()
+    if reason:
+        pytest.skip(f"no guests here: {reason}")
+    with TemporaryDirectory(prefix="kdg-") as folder:  # pytest's folders are closed to other accounts
+        Path(folder).chmod(0o755)
+        yield copy_guest_files(Path(folder) / "guest")
+
+
+@pytest.fixture(scope="session")
+def libvirtd() -> Iterator[Libvirtd]:
+    """A libvirtd of this test session's own; a test that killed it starts it again."""
+    reason = daemons.unfit()
+    if reason:
+        pytest.skip(f"no libvirt daemon here: {reason}")
+    with Libvirtd() as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def tiny_domain(libvirtd: Libvirtd, guest_files: GuestFiles) -> Domain:
+    """The defined guest of this test session; whoever needs it up starts it and leaves it up."""
+    return libvirtd.define("kd-tiny", guest_files)

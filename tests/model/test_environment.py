@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kdeploy_gui.model.environment import Environment, Lab
+from kdeploy_gui.model.environment import Environment, Lab, name_for
 
 BOARD = Environment(name="board-a", host="192.0.2.1", group="rack-1/left", tags=("arm64", "net"), port=2222, user="lab")
 GUEST = Environment(name="vm", host="::1")
@@ -69,3 +69,18 @@ def test_lookup_by_name() -> None:
 
 def test_address_for_messages() -> None:
     assert BOARD.address == "lab@192.0.2.1:2222"
+
+
+@pytest.mark.parametrize(
+    ("given", "taken", "name"),
+    [
+        ("kd-debug", [], "kd-debug"),
+        ("Win 11 (old)", [], "win-11-old-"),
+        ("_x", ["x"], "x-2"),
+        ("x", ["x", "x-2"], "x-3"),
+        ("###", [], "guest"),
+        ("a" * 99, [], "a" * 60),
+    ],
+)
+def test_names_of_others_become_names_of_the_lab(given: str, taken: list[str], name: str) -> None:
+    assert name_for(given, taken) == name

@@ -27,7 +27,15 @@ def test_durations(seconds: float, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "words"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (99_940, "99.9 kB"), (999_600, "1.0 MB"), (2.5e15, "2500 TB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (102_348, "99.9 KiB"),
+        (1_048_100, "1.0 MiB"),
+        (2.5e15, "2274 TiB"),
+    ],
 )
 def test_sizes(count: float, words: str) -> None:
     assert size(count) == words

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from kdeploy_gui.environments.memory_depot import MemoryDepot
@@ -150,8 +150,8 @@ def is_good(machine: MemoryMachine, dependency: Dependency) -> bool:
 
 
 def can_come(each: Drawn) -> bool:
-    """Whether an honest manager can bring it: from its file, or from the sources and not as a step back."""
-    if each.kind == "command" or each.deaf:
+    """Whether a manager has it to bring: from its file, or from the sources and not as a step back."""
+    if each.kind == "command":
         return False
     if each.file and each.kind == "package":
         return lies_in(each.file, each.range)
@@ -164,7 +164,14 @@ def reported(events: Sequence[Event]) -> dict[str, DependencyDone]:
     return {each.body.dependency: each.body for each in events if isinstance(each.body, DependencyDone)}
 
 
-@settings(max_examples=200, deadline=None, phases=[Phase.generate, Phase.shrink])
+NOWHERE = Drawn("package", "", False, None, frozenset(), None, False)
+
+
+@settings(max_examples=200, deadline=None, phases=[Phase.explicit, Phase.generate, Phase.shrink])
+@example(  # one that no source has keeps its neighbours from being installed
+    World("apt-get", 0, Presence.MISSING, ()),
+    [NOWHERE, replace(NOWHERE, required=True, deaf=True), replace(NOWHERE, required=True, offered=frozenset({"0.9"}))],
+)
 @given(world=worlds, drawn=st.lists(drawn, min_size=1, max_size=8))
 def test_all_are_there_or_exactly_those_that_are_not_are_named(
     tmp_path_factory: pytest.TempPathFactory, world: World, drawn: list[Drawn]
@@ -201,7 +208,7 @@ def test_all_are_there_or_exactly_those_that_are_not_are_named(
     for each, old in before.items():
         assert not old or not is_older(version_there(machine, each), old) or each.files
     honest = world.is_able and world.absent is Presence.MISSING
-    if honest and all(can_come(each) for each in drawn if each.required and not each.deaf):
+    if honest and all(can_come(each) for each in drawn if each.required):
         required = [each for each, one in zip(plan.dependencies, drawn, strict=True) if one.required and not one.deaf]
         assert all(each in good_before or is_good(machine, each) for each in required)
 

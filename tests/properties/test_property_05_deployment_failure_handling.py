@@ -7,7 +7,6 @@ when the error's class says so.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +39,7 @@ from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from tests.engine.steps import Faults, HookedContent, hooked, machine, of, over_ssh, whole_plan
 from tests.lab.chaos import Chaos, Direction, Mischief
 from tests.lab.sshd import Sshd
-from tests.rehearsal import MemoryContent, memory_file, memory_plan, rehearsal
+from tests.rehearsal import MemoryContent, memory_file, memory_plan, quick_folder, rehearsal
 from tests.strategies import texts
 
 KINDS: dict[type[KdeployError], tuple[Category, str, int]] = {
@@ -121,7 +120,7 @@ async def run_with(stage: Stage, raised: list[Exception], policy: Policy) -> tup
     content = HookedContent(before=faults.read)
     machines = {"board-a": machine()}
     plan = replace(whole_plan(["board-a"], content), policy=policy)
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         connector = hooked(machines, content, faults.call)
         async with rehearsal(Path(folder), machines, content, connector=connector) as run:
             state, events = await run.run(plan)

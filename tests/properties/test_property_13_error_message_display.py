@@ -86,7 +86,8 @@ def assert_told_plainly(detail: ErrorDetail, cause: Cause) -> None:
         assert is_visible(shown.replace("\n", "").replace("\t", ""))
         selectable.add(shown)
     evidence = "\n".join(part for part in (failure.evidence.command, failure.evidence.stderr) if part)
-    for text in (sentence(failure.message), failure.on_target, failure.remedy, failure.where.path, evidence):
+    path, console = failure.where.path, failure.evidence.console
+    for text in (sentence(failure.message), failure.on_target, failure.remedy, path, evidence, console):
         assert not text or visible_lines(text) in selectable
     assert {CATEGORY_LOOK[failure.category][0], visible(failure.code)} - {""} <= {each.text() for each in labels}
 

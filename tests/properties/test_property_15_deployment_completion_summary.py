@@ -5,7 +5,6 @@ For any finished run, its counts, durations, files and failures by category add 
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from kdeploy_gui.ui.progress.rows import totals_of
 from kdeploy_gui.ui.states import Condition
 from tests.lab.sshd import Sshd
 from tests.properties.peers import deploy, plan_of, write_files
+from tests.rehearsal import quick_folder
 from tests.strategies import Fleet, fleets
 
 seeds = st.integers(0, 2**32)
@@ -130,7 +130,7 @@ def test_the_head_of_the_run_counts_what_the_events_say(fleet: Fleet, seed: int)
 def test_the_history_keeps_the_same_numbers(fleet: Fleet, seed: int) -> None:
     events = fleet.interleaved(1, seed)
     state = summed(events)
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         history = open_history(Path(folder))
         try:
             number = history.log.begin("plan", tuple(fleet.steps))

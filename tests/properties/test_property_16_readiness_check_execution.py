@@ -6,7 +6,6 @@ For any run that reaches the end of the fifth stage, every readiness check runs,
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from tests.engine.steps import Faults, HookedContent, hooked, machine, of, over_ssh, whole_plan
 from tests.lab.sshd import Sshd
-from tests.rehearsal import MemoryContent, memory_file, memory_plan, rehearsal
+from tests.rehearsal import MemoryContent, memory_file, memory_plan, quick_folder, rehearsal
 
 MIB = 1 << 20
 ALWAYS = ["files", "boot", "kernel", "arch", "memory", "load", "clock_skew"]
@@ -72,7 +71,7 @@ async def run_with(
     board.facts = replace(board.facts, load=1.0, memory_available=512 * MIB)
     machines = {"board-a": board}
     plan = replace(whole_plan(["board-a"], content), validation=asked, policy=Policy(retries=retries))
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         connector = hooked(machines, content, broken.call)
         async with rehearsal(Path(folder), machines, content, connector=connector) as run:
             return await run.run(plan)

@@ -7,7 +7,6 @@ kernel or the deployed files change.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.ports import Connector, Target
 from tests.engine.steps import HookedConnector, HookedTarget, machine, of, over_ssh
 from tests.lab.sshd import Sshd
-from tests.rehearsal import MemoryContent, Rehearsal, memory_file, memory_plan, ports, rehearsal
+from tests.rehearsal import MemoryContent, Rehearsal, memory_file, memory_plan, ports, quick_folder, rehearsal
 
 PATHS = ["/opt/t/one", "/opt/t/two", "/etc/three.conf"]
 words = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=12)
@@ -158,7 +157,7 @@ def test_ready_is_kept_while_its_facts_hold_and_dropped_when_one_moves(
     board = machine()
     board.facts = replace(board.facts, boot_id=kernel[0], kernel_release=kernel[1], kernel_build=kernel[2])
     moves = [*machine_moves, *([file_move] if file_move and deployed else [])]
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         asyncio.run(live(Path(folder), board, deployed, moves))
 
 
@@ -189,7 +188,7 @@ def test_a_run_that_changes_files_drops_the_mark_before_it_touches_them(
         changed = any(before.get(path) != wanted for path, wanted in after.items())
         assert marks == ([False] if changed else [])
 
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         asyncio.run(deploy_twice(Path(folder)))
 
 

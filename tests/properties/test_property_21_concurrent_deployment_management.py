@@ -7,7 +7,6 @@ priority goes first, and nobody waits for ever.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -26,7 +25,7 @@ from tests.engine.steps import HookedConnector, hooked, machine, of, over_ssh, u
 from tests.history.processes import peer
 from tests.lab.fixtures import MakeSshd
 from tests.lab.sshd import Sshd
-from tests.rehearsal import MemoryContent, Rehearsal, memory_file, memory_plan, rehearsal
+from tests.rehearsal import MemoryContent, Rehearsal, memory_file, memory_plan, quick_folder, rehearsal
 
 NAMES = tuple("abcdef")
 
@@ -108,7 +107,7 @@ async def all_at_once(folder: Path, asked: list[Order], limit: int, pauses: list
 @given(data=st.data(), asked=st.lists(orders, min_size=1, max_size=4), limit=st.integers(1, 6))
 def test_limits_hold_and_no_environment_is_in_two_runs(data: st.DataObject, asked: list[Order], limit: int) -> None:
     pauses = data.draw(st.lists(st.integers(0, 40), min_size=len(asked), max_size=len(asked)))
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         asyncio.run(all_at_once(Path(folder), asked, limit, pauses))
 
 
@@ -151,7 +150,7 @@ def is_queued(run: Rehearsal, number: int) -> bool:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(-100, 100), min_size=2, max_size=7))
 def test_higher_priority_goes_first(priorities: list[int]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         started = asyncio.run(behind_a_gate(Path(folder), priorities))
     assert started == sorted(priorities, reverse=True)
 
@@ -184,7 +183,7 @@ async def under_pressure(folder: Path, low: int, high: int, seconds: float) -> i
 @settings(max_examples=50, deadline=None)
 @given(low=st.integers(-100, 100), gap=st.integers(0, 20), seconds=st.floats(10, 600))
 def test_nobody_waits_for_ever(low: int, gap: int, seconds: float) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         passed = asyncio.run(under_pressure(Path(folder), low, low + gap, seconds))
     assert passed <= gap * AGEING / seconds + 2
 

@@ -7,7 +7,6 @@ concerns trust, logins or the target itself is never tried again.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,7 +39,7 @@ from tests.engine.steps import CALLS, Faults, HookedConnector, HookedContent, ho
 from tests.lab.chaos import Chaos, Direction, Mischief
 from tests.lab.fixtures import MakeChaos, MakeSshd
 from tests.lab.sshd import Sshd
-from tests.rehearsal import MemoryContent, memory_file, memory_plan, ports, rehearsal
+from tests.rehearsal import MemoryContent, memory_file, memory_plan, ports, quick_folder, rehearsal
 
 Make = Callable[[], KdeployError]
 PASSING: list[Make] = [lambda: NetworkError("E-LOST", "gone"), lambda: TargetBusy("E-LOCKED", "busy")]
@@ -68,7 +67,7 @@ async def run_with(
     faults = Faults(stage, list(errors))
     content = HookedContent(before=faults.read)
     machines = {"board-a": machine()}
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         connector = hooked(machines, content, faults.call)
         async with rehearsal(Path(folder), machines, content, connector=connector) as run:
             state, events = await run.run(replace(whole_plan(["board-a"], content), policy=policy))
@@ -120,7 +119,7 @@ async def hang(stage: Stage, hangs: int, policy: Policy) -> tuple[EnvironmentSta
             left -= 1
             await asyncio.Event().wait()
 
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         connector = hooked(machines, content, stand_still)
         async with rehearsal(Path(folder), machines, content, connector=connector) as run:
             started = time.monotonic()

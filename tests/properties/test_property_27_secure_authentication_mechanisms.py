@@ -11,7 +11,6 @@ import base64
 import logging
 import os
 import secrets
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -37,7 +36,7 @@ from tests.lab.fixtures import MakeSshd
 from tests.lab.processes import descendants
 from tests.lab.sshd import Sshd
 from tests.properties.peers import deploy, plan_of, write_files
-from tests.rehearsal import MemoryContent, memory_file, memory_plan, rehearsal
+from tests.rehearsal import MemoryContent, memory_file, memory_plan, quick_folder, rehearsal
 
 IS_ROOT = os.getuid() == 0
 OTHER = "SHA256:" + "A" * 43
@@ -225,7 +224,7 @@ def overheard() -> Iterator[list[str]]:
 def test_nothing_goes_to_a_stranger_and_no_secret_shows(identity: Identity, way: str) -> None:
     secret, wrong = f"canary-{secrets.token_hex(12)}", f"wrong-{secrets.token_hex(12)}"
     given = wrong if "wrong" in way else secret
-    with tempfile.TemporaryDirectory() as name, overheard() as said:
+    with quick_folder() as name, overheard() as said:
         folder = Path(name)
         end = asyncio.run(visit(folder, identity, way, secret, given))
         written = sinks(folder / "history") + str(end.events).encode() + "".join(said).encode()

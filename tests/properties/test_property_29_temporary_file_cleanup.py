@@ -33,7 +33,7 @@ from tests.lab.chaos import Chaos, Direction
 from tests.lab.processes import wait_until
 from tests.lab.sshd import Sshd
 from tests.properties.peers import LocalMachine, leftovers, write_files
-from tests.rehearsal import MemoryContent, memory_file, memory_plan, rehearsal
+from tests.rehearsal import MemoryContent, memory_file, memory_plan, quick_folder, rehearsal
 
 OLD, NEW = b"old", b"new" * 30_000
 
@@ -154,22 +154,27 @@ def spoil(machine: Machine, fault: Fault) -> None:
         machine.content.data[path] = b"x" * len(NEW)
 
 
+@pytest.mark.timeout(600)  # a hundred deployments of a real shell, and disks that are busy
 @settings(max_examples=100, deadline=None)
 @given(faults)
 @example(Fault("dies after", "", 20))
 def test_nothing_temporary_outlives_the_next_contact(fault: Fault) -> None:
-    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        quick_folder() as history,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         folder = Path(name)
         (folder / "tmp").mkdir()
         patch.setattr(tempfile, "tempdir", str(folder / "tmp"))
         machine = Machine(folder)
         write_files(machine.root, dict.fromkeys(("a/one", "a/two", "b/three"), OLD))
-        asyncio.run(deploy(machine, folder / "history", fault))
+        asyncio.run(deploy(machine, Path(history), fault))
         if not fault.kind.startswith("dies"):
             assert machine.temporaries() == []
         asyncio.run(next_contact(machine))
         assert machine.temporaries() == []
-        assert here(folder / "history", folder / "tmp") == []
+        assert here(Path(history), folder / "tmp") == []
         versions = {each.read_bytes() for each in machine.root.rglob("*") if each.is_file()}
         assert versions in ({OLD}, {NEW})
 

@@ -36,7 +36,7 @@ from tests.lab.fixtures import MakeSshd
 from tests.lab.processes import wait_until
 from tests.lab.sshd import Sshd
 from tests.properties.peers import QUICK, deploy, leftovers, plan_of, ssh, write_files
-from tests.rehearsal import MemoryContent
+from tests.rehearsal import MemoryContent, quick_folder
 
 IS_ROOT = os.getuid() == 0
 OTHERS, GROUP, SPECIAL = 0o007, 0o070, 0o7000
@@ -135,7 +135,7 @@ def placed(machine: Machine, files: Sequence[Declared]) -> tuple[Batch, dict[str
 @settings(max_examples=100, deadline=None)
 @given(st.lists(declared, min_size=1, max_size=4), st.sampled_from([0, 0o022, 0o077, 0o777]))
 def test_no_file_is_ever_wider_than_declared(files: list[Declared], umask: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         machine = Machine(Path(folder), umask)
         batch, by_path = placed(machine, files)
         before = {path: Path(path).stat() for path in by_path if Path(path).exists()}

@@ -36,6 +36,12 @@ def ui_loop(_loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEventL
     asyncio.events._set_running_loop(None)
 
 
+@pytest.fixture(autouse=True)
+def no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test tells the desktop of whoever runs it; one with a session bus of its own says so."""
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/dev/null")
+
+
 @pytest.fixture(scope="session")
 def _look(qapp: QApplication) -> Look:
     look = Look(qapp)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.app import Home, home_from_environment, open_services
@@ -48,6 +48,8 @@ def test_into_the_demo_and_back(program: Program, qtbot: QtBot) -> None:
     program.start(demo=False)
     assert title(program) == "kdeploy"
     assert program.window is not None
+    menus = {each.title(): each for each in program.window.menuBar().findChildren(QMenu)}
+    assert "Desktop notifications" in [each.text() for each in menus["View"].actions()]
 
     program.window.session.commands.run("demo.start")
     qtbot.waitUntil(lambda: title(program) == "kdeploy - demo lab", timeout=20_000)

@@ -69,6 +69,7 @@ from kdeploy_gui.model.splat import Severity, Splat, SplatClass, SplatSeen
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from kdeploy_gui.model.visible import is_visible
 from kdeploy_gui.ui.application import add_shell_commands
+from kdeploy_gui.ui.environment_form.guests import GuestsPage
 from kdeploy_gui.ui.log.line_view import LineView
 from kdeploy_gui.ui.main_window import MainWindow
 from kdeploy_gui.ui.session import Session, Where
@@ -94,6 +95,10 @@ group = "<b>group</b>\u001b\u202e"
 tags = ["<b>tag</b>\u0000\u202e"]
 "<b>\u001bkey\u202e" = 1
 """
+NODE = (
+    "<node><domain type='test'><name>&lt;b&gt;guest\u202e</name><memory>8192</memory>"
+    "<os><type arch='x86_64'>hvm</type></os></domain></node>"
+)
 PLAN = """
 name = "hostile"
 environments = ["x"]
@@ -206,6 +211,7 @@ def places(window: MainWindow, session: Session, folder: Path, run: int, qtbot: 
     go.importing()
     settle(session, qtbot)
     yield "import"
+    yield from guests(window, session, folder, qtbot)
     go.fleet(run, "x")
     detail.tabs.setCurrentIndex(0)
     window.palette_panel.open()
@@ -213,6 +219,18 @@ def places(window: MainWindow, session: Session, folder: Path, run: int, qtbot: 
     window.cheat_sheet.open()
     yield "cheat sheet"
     yield from wizard(window, session, folder, qtbot)
+
+
+def guests(window: MainWindow, session: Session, folder: Path, qtbot: QtBot) -> Iterator[str]:
+    session.navigator.guests()
+    yield "guests"
+    page = window.current()
+    assert isinstance(page, GuestsPage)
+    page.uri.setEditText(f"test://{folder / 'node.xml'}")
+    page.look.click()
+    settle(session, qtbot)
+    qtbot.wait(50)
+    yield "guests of a hypervisor"
 
 
 def wizard(window: MainWindow, session: Session, folder: Path, qtbot: QtBot) -> Iterator[str]:
@@ -237,6 +255,7 @@ def hostile(session: Session, tmp_path: Path) -> tuple[Path, int]:
     folder = tmp_path / "plan"
     folder.mkdir()
     (folder / "a<b>bold<!--\x1b[31m\u202e\n.sh").write_text("x")
+    (folder / "node.xml").write_text(NODE)
     config = tmp_path / "ssh"
     config.write_text(f"Host <b>x</b>\u202e\n  HostName {H.replace(chr(0), '')}\nHost good\n  HostName <img>\x1b\n")
     session.services.inventory.ssh_config = config

@@ -17,6 +17,7 @@ def test_a_second_start_shows_the_first_window(tmp_path: Path, qtbot: QtBot, dee
     first, second = OneInstance(folder), OneInstance(folder)
 
     assert first.claim()
+    assert (folder / "window.lock").stat().st_mode & 0o077 == 0
     with qtbot.waitSignal(first.asked):
         assert not second.claim()
     first.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from kdeploy_gui.ui.main_window import MainWindow
 from kdeploy_gui.ui.session import Place, Session, Where
 from kdeploy_gui.ui.wizard.page import REVIEW, WizardPage
 from tests.ui.answers import Answers
+from tests.ui.console.test_page import Machine
 
 
 def open_window(session: Session, qtbot: QtBot) -> MainWindow:
@@ -46,6 +48,20 @@ def demo_window(demo: Session, qtbot: QtBot) -> Iterator[MainWindow]:
     qtbot.waitUntil(lambda: len(demo.machines.environments) == 6, timeout=20_000)
     yield found
     found.hide()
+
+
+def test_the_console_of_a_machine_that_no_run_has_worked_on(window: MainWindow, session: Session, qtbot: QtBot) -> None:
+    with closing(Machine()) as machine:
+        session.services.inventory.add(machine.environment)
+        session.machines.reload()
+        qtbot.waitUntil(lambda: session.machines.get("board-a") is not None)
+        session.machines.select(["board-a"])
+        session.navigator.history()
+        session.commands.run("view.console")
+        detail = window.fleet.fleet.detail
+        qtbot.waitUntil(lambda: detail.console.view.isVisible() and len(detail.console.view.document) == 2)
+    assert detail.title.name.text() == "board-a"
+    assert session.navigator.place == Place(Where.FLEET)
 
 
 def test_an_empty_home_shows_the_start_page(window: MainWindow, session: Session, qtbot: QtBot) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kdeploy_gui.doctor import home_folders
 from tests.cli.program import BUFFERED, Json, Lab, kdeploy
 from tests.lab.chaos import Chaos, Direction
 from tests.lab.processes import wait_until
@@ -122,7 +123,9 @@ def test_a_second_start_shows_the_first_window_and_ends(kdeploy_home: Path) -> N
             said, _ = second.communicate(timeout=30)
             assert (second.returncode, said) == (0, "")
         assert first.poll() is None
+        assert home_folders([kdeploy_home]).ok
         first.send_signal(signal.SIGTERM)
         said, _ = first.communicate(timeout=20)
         assert (first.returncode, said) == (0, RAISED)
+    assert home_folders([kdeploy_home]).ok
     assert not list(kdeploy_home.rglob("crashes/*.txt"))

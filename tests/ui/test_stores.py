@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from dataclasses import replace
 
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.run import fold
-from kdeploy_gui.model.stage import Outcome
+from kdeploy_gui.model.stage import Outcome, Stage
+from kdeploy_gui.ui.runs import PORTION
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
+from tests.bench.storm import storm
 
 
 def checked(session: Session) -> bool:
@@ -59,6 +62,33 @@ def test_a_run_is_followed_to_its_end(demo: Session, qtbot: QtBot) -> None:
     assert demo.machines.condition("board-6-bare")[0] is Condition.FAILED
 
 
+def test_news_of_a_large_fleet_leaves_the_window_its_turn(session: Session, qtbot: QtBot) -> None:
+    names = [f"board-{number}" for number in range(100)]
+    told: list[frozenset[str]] = []
+    ended: list[int] = []
+    looked: list[str] = []
+    run = session.services.history.begin("storm", names)
+    session.runs.changed.connect(lambda _, names: told.append(names))
+    session.runs.ended.connect(ended.append)
+    session.machines.checked.connect(looked.append)
+    groups = storm(run, names, 2)
+    session.services.history.append(next(groups))
+    session.runs.open(run)
+    qtbot.waitUntil(lambda: session.runs.active == (run,), timeout=20_000)
+
+    for group in groups:
+        session.services.history.append(group)
+    session.services.history.release(run)
+    qtbot.waitUntil(lambda: ended == [run], timeout=20_000)
+
+    assert max(map(len, told)) <= PORTION
+    assert set().union(*told) == {"", *names}
+    state = session.runs.state(run)
+    assert state == fold(session.services.history.events(run))
+    states = len(Stage) + 2
+    assert max(Counter(looked).values()) <= states, "told where the state differs, not at each event"
+
+
 def test_a_run_of_another_window_is_found(demo: Session, qtbot: QtBot) -> None:
     sample = demo.services.sample_plan
     assert sample is not None
@@ -88,3 +118,23 @@ def test_a_look_with_settings_of_before_is_given_up(session: Session, qtbot: QtB
     assert found.failure is not None
     assert found.failure.code == "E-REFUSED"
     assert not session.machines.is_checking("board")
+
+
+def test_a_ready_machine_is_looked_at_by_its_own_interval(demo: Session, qtbot: QtBot) -> None:
+    sample = demo.services.sample_plan
+    assert sample is not None
+    plan = demo.services.plans.check(sample).plan
+    assert plan is not None
+    board = next(each for each in plan.environments if each.name == "board-1")
+    demo.services.submit(replace(plan, environments=(board,)))
+    demo.runs.look()
+    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY, timeout=20_000)
+    lab = demo.services.lab_file
+    lab.write_text(lab.read_text().replace('name = "board-1"\n', 'name = "board-1"\nmonitor = "1s"\n'))
+
+    demo.machines.reload()
+    qtbot.waitUntil(lambda: (found := demo.machines.get("board-1")) is not None and found.monitor == 1.0)
+    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY, timeout=20_000)
+    before = demo.machines.checked_at("board-1")
+
+    qtbot.waitUntil(lambda: demo.machines.checked_at("board-1") != before, timeout=20_000)

@@ -8,11 +8,13 @@ from itertools import combinations
 
 import pytest
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
+from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.states import CATEGORY_LOOK, Condition
 from kdeploy_gui.ui.theme import DARK, LIGHT, Theme
+from kdeploy_gui.ui.widgets import Button, Kind
 
 TEXT, GRAPHICS = 4.5, 3.0
 """Least ratios for text, and for icons and the borders of controls."""
@@ -106,3 +108,27 @@ def test_the_palette_follows_the_theme(look: Look, qapp: QApplication) -> None:
             QPalette.ColorRole.Link: theme.accent,
         }
         assert {role: palette.color(role) for role in roles} == roles
+
+
+@pytest.mark.parametrize("name", ["dark", "light"])
+@pytest.mark.parametrize("kind", Kind)
+def test_a_button_with_the_focus_shows_it(look: Look, qtbot: QtBot, kind: Kind, name: str) -> None:
+    look.set_theme(name)
+    whole = QWidget()
+    qtbot.addWidget(whole)
+    row = QHBoxLayout(whole)
+    button, other = Button("Deploy", look, kind), Button("Other", look)
+    row.addWidget(button)
+    row.addWidget(other)
+    whole.show()
+    with qtbot.waitActive(whole):
+        whole.activateWindow()
+    other.setFocus()
+    without = button.grab().toImage()
+
+    button.setFocus()
+    with_it = button.grab().toImage()
+
+    pixels = [(x, y) for x in range(with_it.width()) for y in range(with_it.height())]
+    ratios = [contrast(with_it.pixelColor(*each), without.pixelColor(*each)) for each in pixels]
+    assert sum(each >= GRAPHICS for each in ratios) > 2 * min(with_it.width(), with_it.height())

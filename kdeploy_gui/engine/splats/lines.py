@@ -40,12 +40,17 @@ class Line:
         return float(self.printed) if self.printed else None
 
 
-def parse(raw: bytes) -> Line:
-    """The line of these bytes, cut at `LONGEST`; never raises."""
+def plain(raw: bytes) -> str:
+    """The text of a line without escape sequences and control characters, cut at `LONGEST`."""
     text = raw[:LONGEST].decode(errors="replace")
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
-    text = _UNPRINTABLE.sub("", text).rstrip()
+    return _UNPRINTABLE.sub("", text).rstrip()
+
+
+def parse(raw: bytes) -> Line:
+    """The line of these bytes, cut at `LONGEST`; never raises."""
+    text = plain(raw)
     line = _record(text) if text[:1].isdigit() else None
     if line is None:
         line = _stamped(text)

@@ -51,6 +51,15 @@ class Recogniser:
         """Whether a report is open: if nothing more comes, `settle` ends it."""
         return bool(self._open)
 
+    @property
+    def emulated(self) -> bool:
+        """Whether the machine is known to run on an emulated processor."""
+        return self._around.emulated
+
+    @emulated.setter
+    def emulated(self, value: bool) -> None:
+        self._around.emulated = value
+
     def feed(self, data: bytes) -> list[Splat]:
         """Take the next bytes; the reports that ended with them, in the order in which they ended."""
         data = data.replace(b"\r", b"\n")

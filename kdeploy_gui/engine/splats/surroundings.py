@@ -36,7 +36,7 @@ class Surroundings:
     """Follows the lines between reports. `emulated`: the processor is known to be slow, as under QEMU's TCG."""
 
     def __init__(self, emulated: bool = False) -> None:
-        self._emulated = emulated
+        self.emulated = emulated
         self._booting = False
         self._suite: str | None = None
         self._lines = 0
@@ -56,7 +56,7 @@ class Surroundings:
         elif "login:" in text or "Startup finished in " in text:
             self._booting = False
         elif "QEMU TCG CPU" in text:
-            self._emulated = True
+            self.emulated = True
         else:
             self._tests(line)
 
@@ -83,7 +83,7 @@ class Surroundings:
         if self._suite is not None and (severity not in _GRAVE or self._suite in _WANTING_CRASHES):
             return Grade.EXPECTED
         booting = self._booting and (line.seconds is None or line.seconds < BOOT)
-        return Grade.SUSPECT if severity is Severity.HANG and (booting or self._emulated) else Grade.REAL
+        return Grade.SUSPECT if severity is Severity.HANG and (booting or self.emulated) else Grade.REAL
 
 
 def of_tests(text: str) -> bool:

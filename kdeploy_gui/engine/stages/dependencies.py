@@ -7,7 +7,7 @@ from dataclasses import replace
 from posixpath import basename
 
 from kdeploy_gui import defaults
-from kdeploy_gui.engine import shortfall
+from kdeploy_gui.engine import shortfall, snapshots
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.shortfall import Way, satisfies
 from kdeploy_gui.errors import KdeployError, NetworkError, PackagesLocked, TargetBusy
@@ -27,6 +27,9 @@ TELLING = 1.0
 async def run(context: Context) -> None:
     """Check, install what is missing, check again. Raises TargetError that names exactly what is still not there."""
     wanted = context.plan.dependencies
+    if not context.plan.takes_back:
+        await context.target()
+        await snapshots.take(context)
     if not wanted:
         return
     found = await look(await context.target(), context.known, wanted)

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kdeploy_gui import defaults
+from kdeploy_gui.engine import snapshots
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.gate import refusals
 from kdeploy_gui.engine.gate_places import link_refusal
 from kdeploy_gui.errors import KdeployError, NetworkError, PlanError, TargetError
-from kdeploy_gui.model.event import FileDone, RollbackDone
+from kdeploy_gui.model.event import FileDone, InstrumentSwitched, RollbackDone
 from kdeploy_gui.model.figures import size
 from kdeploy_gui.model.files import (
     Batch,
@@ -41,7 +42,9 @@ _REFUSED = {
 async def run(context: Context) -> None:
     """Bring the plan's files onto the target, or take back those of the run that it names."""
     if context.plan.takes_back:
-        await take_back(context, context.plan.takes_back)
+        back = await snapshots.go_back(context, context.plan.takes_back) or await _switched_only(context)
+        if not back:
+            await take_back(context, context.plan.takes_back)
         return
     target = await context.target()
     placements = context.placements()
@@ -64,6 +67,14 @@ async def run(context: Context) -> None:
         context.emit(FileDone(placement.entry.path, "sent", placement.entry.size, placement.entry.sha256))
     for entry in _changed_attributes(batch):
         context.emit(FileDone(entry.path, "mode", 0, entry.sha256))
+
+
+async def _switched_only(context: Context) -> bool:
+    """Whether the run that is taken back placed no file there, but switched something on."""
+    events = await asyncio.to_thread(context.ports.log.events, context.plan.takes_back)
+    bodies = [each.body for each in events if each.environment == context.environment.name]
+    placed = any(isinstance(each, FileDone) and each.action != "same" for each in bodies)
+    return not placed and any(isinstance(each, InstrumentSwitched) for each in bodies)
 
 
 async def _going_on(context: Context, placements: tuple[Placement, ...], states: Mapping[str, FileState]) -> Batch:

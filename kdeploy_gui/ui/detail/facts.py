@@ -37,7 +37,7 @@ class Fact:
     @property
     def cells(self) -> tuple[str, str, str]:
         """The texts of the columns."""
-        words = self.name.replace("_", " ")
+        words = self.name.replace("_", " ").replace("guest cpu", "guest CPU")
         return words[:1].upper() + words[1:], self.value, when(self.found)
 
 
@@ -178,9 +178,11 @@ class FactsPage(QWidget):
         """Another environment follows."""
         self._known = Known()
 
-    def show_known(self, events: Sequence[Event], facts: Facts | None, looked: datetime | None) -> None:
-        """Show what all events so far and the last look have told."""
-        found = self._known.take(events, facts, looked)
+    def show_known(
+        self, events: Sequence[Event], facts: Facts | None, looked: datetime | None, usage: Sequence[Fact] = ()
+    ) -> None:
+        """Show what all events so far and the last look have told, below what a guest uses now."""
+        found = (*usage, *self._known.take(events, facts, looked))
         self.model.show_facts(found)
         self._stack.setCurrentWidget(self.table if found else self._empty)
 

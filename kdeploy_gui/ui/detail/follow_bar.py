@@ -4,16 +4,43 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QWidget
 
+from kdeploy_gui.model.visible import visible
+from kdeploy_gui.ui.console.view import ConsoleView
 from kdeploy_gui.ui.log.narrate import plural
 from kdeploy_gui.ui.log.view import LogView
 from kdeploy_gui.ui.look import Look, Text
+from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.widgets import Button, IconLabel, PlainLabel
 
 BAR = 28
 TIMES = ("%H:%M:%S", "%H:%M")
+
+
+class _Said(PlainLabel):
+    """A text that gives way to what stands beside it; the whole of it is the tooltip."""
+
+    def __init__(self, look: Look) -> None:
+        self.whole = ""
+        super().__init__("", look, Text.CELL, "t2")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def say(self, text: str) -> None:
+        """Another text."""
+        self.whole = text
+        self.setToolTip(plain_tip(visible(text)))
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """More of it, or less."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        self.setText(self.fontMetrics().elidedText(visible(self.whole), Qt.TextElideMode.ElideRight, self.width()))
 
 
 class FollowBar(QWidget):
@@ -22,11 +49,11 @@ class FollowBar(QWidget):
     time_chosen = Signal(object)
     """A local time of the day."""
 
-    def __init__(self, look: Look, view: LogView, parent: QWidget | None = None) -> None:
+    def __init__(self, look: Look, view: LogView | ConsoleView, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._look = look
         self._view = view
-        self._lines = PlainLabel("", look, Text.CELL, "t2")
+        self._lines = _Said(look)
         self._pause = IconLabel("pause-circle-outline", look, "retry", 14)
         self._state = PlainLabel("", look, Text.CELL, "t2")
         self.follow = Button("Follow  End", look, dense=True, icon="arrow-collapse-down")
@@ -42,7 +69,7 @@ class FollowBar(QWidget):
         self.time.editingFinished.connect(self._hide_time)
         row = QHBoxLayout(self)
         row.setContentsMargins(look.px(16), 0, look.px(16), 0)
-        row.addWidget(self._lines)
+        row.addWidget(self._lines, 1)
         row.addSpacing(look.px(16))
         row.addWidget(self.time)
         row.addStretch()
@@ -58,11 +85,11 @@ class FollowBar(QWidget):
     @property
     def lines(self) -> str:
         """What it says of the log as a whole."""
-        return self._lines.text()
+        return self._lines.whole
 
     def say(self, text: str) -> None:
         """What is known of the log as a whole."""
-        self._lines.setText(text)
+        self._lines.say(text)
 
     def tell_following(self) -> None:
         """Whether the view follows what goes on, and how much came meanwhile."""

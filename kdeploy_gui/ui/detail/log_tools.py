@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
@@ -19,14 +21,14 @@ ICON = 16
 class HitField(SearchField):
     """The field of the search; Enter goes on to the next hit, Shift+Enter to the one before."""
 
-    def __init__(self, look: Look, page: LogPage) -> None:
-        super().__init__(look, "Search the log")
-        self._page = page
+    def __init__(self, look: Look, what: str, step: Callable[[int], None]) -> None:
+        super().__init__(look, f"Search the {what}")
+        self._step = step
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter steps through the hits."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._page.step_hit(-1 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1)
+            self._step(-1 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1)
             return
         super().keyPressEvent(event)
 
@@ -38,7 +40,7 @@ class LogTools(QWidget):
         super().__init__(parent)
         self._look = look
         self._page = page
-        self.field = HitField(look, page)
+        self.field = HitField(look, "log", page.step_hit)
         self.field.setFixedWidth(look.px(FIELD))
         self.field.textChanged.connect(page.search)
         self.field.left.connect(page.view.setFocus)

@@ -9,7 +9,8 @@ from datetime import datetime
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtWidgets import QStackedWidget, QTableView, QVBoxLayout, QWidget
 
-from kdeploy_gui.model.check import EnvironmentCheck
+from kdeploy_gui.model.check import EnvironmentCheck, InstrumentLook
+from kdeploy_gui.model.instrument import State
 from kdeploy_gui.model.readiness import ReadyMark
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.detail.facts import measure, set_up
@@ -21,6 +22,9 @@ from kdeploy_gui.ui.widgets import EmptyState, PlainLabel, StateLabel
 
 HEADERS = ("READY stands on", "State", "As it was proven", "As it was found")
 WIDTHS = (160, 112, 420)
+CHANGE_HEADERS = ("When", "State", "Run", "Why")
+CHANGE_WIDTHS = (160, 112, 80)
+CHANGES_SHOWN = 20
 Index = QModelIndex | QPersistentModelIndex
 Display = Qt.ItemDataRole.DisplayRole
 
@@ -40,18 +44,19 @@ class Ground:
         return self.name, self.condition.word if self.condition else "", self.proven, self.found
 
 
-def grounds(mark: ReadyMark, check: EnvironmentCheck | None, looked: datetime | None) -> tuple[Ground, ...]:
-    """The five facts of a mark, compared with the last look."""
+def grounds(
+    mark: ReadyMark, check: EnvironmentCheck | None, looked: datetime | None, instruments: InstrumentLook | None
+) -> tuple[Ground, ...]:
+    """The five facts of a mark, compared with the last look, and with the last one at its instruments."""
     facts = check.facts if check is not None and looked is not None and looked >= mark.time else None
     kernel = visible(f"{mark.kernel_release} {mark.kernel_build}")
     now = visible(f"{facts.kernel_release} {facts.kernel_build}") if facts else ""
-    shown = ", ".join(f"{name} {state}" for name, state in mark.instruments.items())
     proven = f"{when(mark.time)}{f' in run {mark.run}' if mark.run else ''}"
     return (
         _ground("Boot", visible(mark.boot_id), visible(facts.boot_id) if facts else ""),
         _ground("Kernel build", kernel, now),
         _files(mark, check if facts else None),
-        Ground("Instruments", Condition.UNKNOWN, visible(shown) or "none asked for", "not looked at since"),
+        _instruments(mark, instruments),
         Ground("Time", None, proven, f"looked at {when(looked)}" if looked else "not looked at since"),
     )
 
@@ -59,6 +64,18 @@ def grounds(mark: ReadyMark, check: EnvironmentCheck | None, looked: datetime | 
 def _ground(name: str, proven: str, found: str) -> Ground:
     condition = Condition.UNKNOWN if not found else Condition.SAME if found == proven else Condition.CHANGED
     return Ground(name, condition, proven or "not known", found or "not looked at since")
+
+
+def _instruments(mark: ReadyMark, look: InstrumentLook | None) -> Ground:
+    proven = visible(", ".join(f"{name} {state}" for name, state in mark.instruments.items()))
+    if not proven:
+        return Ground("Instruments", None, "none asked for", "")
+    if look is None or look.failure is not None or look.time < mark.time:
+        return Ground("Instruments", Condition.UNKNOWN, proven, "not looked at since")
+    found = {each.instrument: each.state for each in look.instruments if each.instrument in mark.instruments}
+    on = len(found) == len(mark.instruments) and all(State(each).is_on for each in found.values())
+    now = ", ".join(f"{name} {state}" for name, state in found.items())
+    return Ground("Instruments", Condition.SAME if on else Condition.CHANGED, proven, visible(now))
 
 
 def _files(mark: ReadyMark, check: EnvironmentCheck | None) -> Ground:
@@ -120,13 +137,66 @@ class GroundsModel(QAbstractTableModel):
         return HEADERS[section] if role == Display and orientation is Qt.Orientation.Horizontal else None
 
 
+class ChangesModel(QAbstractTableModel):
+    """When it became READY and when it no longer was."""
+
+    def __init__(self, look: Look, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._look = look
+        self._changes: Sequence[ReadyMark] = ()
+
+    def show_changes(self, changes: Sequence[ReadyMark]) -> None:
+        """Show these, the newest first."""
+        if tuple(changes) != tuple(self._changes):
+            self.beginResetModel()
+            self._changes = changes
+            self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Changes shown."""
+        return 0 if parent.isValid() else len(self._changes)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """When, state, run, why."""
+        return 0 if parent.isValid() else len(CHANGE_HEADERS)
+
+    def data(self, index: Index, role: int = Display) -> object:
+        """Texts, and the glyph of the state."""
+        if not index.isValid():
+            return None
+        mark, column = self._changes[index.row()], index.column()
+        condition = Condition.READY if mark.ready else Condition.NOT_READY
+        cells = (
+            when(mark.time),
+            condition.word,
+            f"run {mark.run}" if mark.run else "",
+            visible(f"{mark.because[:1].upper()}{mark.because[1:]}"),
+        )
+        if role in (Display, Qt.ItemDataRole.AccessibleTextRole):
+            return cells[column]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(cells[column])
+        if role == Qt.ItemDataRole.DecorationRole and column == 1:
+            return self._look.icon(condition.icon, condition.token)
+        if role == Qt.ItemDataRole.ForegroundRole:
+            return self._look.theme.color("t2")
+        if role == Qt.ItemDataRole.FontRole:
+            return self._look.font(Text.CELL)
+        return None
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Display) -> object:
+        """Names of the columns."""
+        return CHANGE_HEADERS[section] if role == Display and orientation is Qt.Orientation.Horizontal else None
+
+
 class ReadinessPage(QWidget):
-    """The state with its reason, and below it the facts."""
+    """The state with its reason, below it the facts, and when that changed."""
 
     def __init__(self, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._look = look
         self.model = GroundsModel(look, self)
+        self.changes_model = ChangesModel(look, self)
         self.state = StateLabel(look, Text.NAME)
         self.reason = PlainLabel("", look, Text.BODY, "t2", selectable=True, wrap=True)
         self.reason.setAccessibleName("Why")
@@ -142,7 +212,11 @@ class ReadinessPage(QWidget):
         head.addWidget(self.state)
         head.addWidget(self.reason)
         column.addLayout(head)
-        column.addWidget(self.table, 1)
+        column.addWidget(self.table, 3)
+        self.changes = QTableView(self)
+        set_up(self.changes, "When it became READY, and when it no longer was", look)
+        self.changes.setModel(self.changes_model)
+        column.addWidget(self.changes, 1)
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(whole)
@@ -158,15 +232,21 @@ class ReadinessPage(QWidget):
         check: EnvironmentCheck | None,
         looked: datetime | None,
         condition: tuple[Condition, str],
+        instruments: InstrumentLook | None,
     ) -> None:
-        """The newest mark, the last look, and the state that follows from them."""
+        """The newest mark, the last looks, and the state that follows from them."""
         state, reason = condition
         self.state.show_condition(state)
         if mark is not None and not mark.ready:
             reason = f"Not READY since {when(mark.time)}: {mark.because}"
         self.reason.setText(reason[:1].upper() + reason[1:])
-        self.model.show_grounds(grounds(mark, check, looked) if mark is not None else ())
+        self.model.show_grounds(grounds(mark, check, looked, instruments) if mark is not None else ())
         self._stack.setCurrentIndex(1 if mark is not None else 0)
+
+    def show_changes(self, changes: Sequence[ReadyMark]) -> None:
+        """When READY came and went, newest first."""
+        self.changes_model.show_changes(changes)
 
     def _follow(self) -> None:
         measure(self.table, self._look, WIDTHS)
+        measure(self.changes, self._look, CHANGE_WIDTHS)

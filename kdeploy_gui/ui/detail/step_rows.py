@@ -8,6 +8,7 @@ from datetime import datetime
 
 from kdeploy_gui.model.event import CheckDone, DependencyDone, Event, FileDone, InstrumentState, RetryScheduled
 from kdeploy_gui.model.figures import duration, size
+from kdeploy_gui.model.instrument import State
 from kdeploy_gui.model.run import EnvironmentState, StageState
 from kdeploy_gui.model.stage import Stage, StageOutcome
 from kdeploy_gui.model.visible import visible
@@ -109,7 +110,8 @@ def _part(event: Event) -> Item | None:
             word = "Passed" if ok else "Failed"
             name = check[:1].upper() + check[1:].replace("_", " ")
             condition = Condition.DONE if ok else Condition.FAILED
-            return Item(visible(name), condition, word, visible(f"{value} ({limit})"), event.time)
+            detail = ". ".join(filter(None, (f"{value} ({limit})", event.body.help)))
+            return Item(visible(name), condition, word, visible(detail), event.time)
         case RetryScheduled(in_s, because):
             detail = visible(f"{because.message} ({because.code}). Tried again after {duration(in_s)}.")
             return Item(f"Attempt {event.attempt}", Condition.RETRYING, "Failed", detail, event.time)
@@ -117,15 +119,20 @@ def _part(event: Event) -> Item | None:
             return None
 
 
+STATES = {State.OFF.value: Condition.SHUT_OFF, State.SPENT.value: Condition.SPENT}
+"""States of instruments that the matrix alone does not tell apart."""
+
+
 def _instrument(body: InstrumentState, moment: datetime) -> Item:
     condition = {"yes": Condition.ON, "no": Condition.ABSENT}.get(body.on, Condition.UNKNOWN)
+    condition = STATES.get(body.state, condition)
     if body.on == "yes" and body.proven == "yes":
         condition = Condition.PROVEN
-    word = condition.word
+    word = "Off" if condition is Condition.SHUT_OFF else condition.word
     if body.wanted == "required" and body.on != "yes":
         condition = Condition.FAILED
     states = f"built in {body.built_in}, reachable {body.reachable}"
-    detail = visible(f"{body.wanted}, {states}{f'. {body.note}' if body.note else ''}")
+    detail = visible(". ".join(filter(None, (f"{body.wanted}, {states}", body.note, body.remedy))))
     return Item(visible(body.instrument), condition, word, detail, moment)
 
 

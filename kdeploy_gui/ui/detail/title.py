@@ -52,7 +52,8 @@ class TitleRow(QWidget):
 
 def about(environment: Environment | None, facts: Facts | None, kernel: str) -> str:
     """`guest on hv-02, 6.12.58-kasan, up 2 h 20 min`, as far as it is known."""
-    parts = [f"{KINDS[environment.kind]} on {environment.host}" if environment else ""]
+    place = (environment.host or environment.hypervisor) if environment else ""
+    parts = [f"{KINDS[environment.kind]} on {place}" if environment else ""]
     parts.append(facts.kernel_release if facts else kernel)
     parts.append(f"up {_up(facts.uptime)}" if facts and facts.uptime else "")
     return ", ".join(filter(None, parts))

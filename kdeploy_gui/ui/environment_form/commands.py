@@ -35,6 +35,15 @@ def add_commands(session: Session) -> None:
             no_key="needed once",
         ),
         Command(
+            "environment.guests",
+            "Add guests from libvirt...",
+            "Environment",
+            go.guests,
+            icon="monitor-multiple",
+            keywords="import qemu kvm virtual machine domain hypervisor virsh",
+            no_key="needed once",
+        ),
+        Command(
             "environment.edit",
             "Edit environment...",
             "Environment",

@@ -2,111 +2,78 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
-from kdeploy_gui.model.environment import Become, Environment, Kind, Power, PowerAction
-from kdeploy_gui.model.visible import visible
+from kdeploy_gui.defaults import MONITOR_INTERVAL
+from kdeploy_gui.model.environment import (
+    OWN_HYPERVISOR,
+    Become,
+    Console,
+    ConsoleProtocol,
+    Environment,
+    Kind,
+    Power,
+    PowerAction,
+)
+from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.ui import widgets
-from kdeploy_gui.ui.environment_form.parts import LARGE, ProblemLine, clear, in_lines
+from kdeploy_gui.ui.environment_form.rows import Pins, Row, choice, choose, line, open_choice
 from kdeploy_gui.ui.look import Look, Text
-from kdeploy_gui.ui.widgets import Button, IconButton, PlainLabel
+from kdeploy_gui.ui.widgets import Button, PlainLabel
 from kdeploy_gui.ui.wizard.validation import seconds_of, span_of
 
-LABELS = 112
-NARROW = 96
-WIDTH = 25
+KEYS = Path("~/.ssh").expanduser()
+"""Where key files are looked for first."""
 POWER = ("power.on", "power.off", "power.reset")
-CONNECTION = frozenset({"host", "port", "user", "identity_file", "credential", "jump", "host_key"})
+CONNECTION = frozenset(
+    {"host", "port", "user", "identity_file", "credential", "jump", "host_key", "uri", "domain", "legacy"}
+)
 """Fields that decide whether a machine can be reached: a change of one makes an old test worthless."""
-STARTS = ((False, "By hand"), (True, "By a run that needs it"))
-POWER_HINT = "Commands on this workstation, run without a shell. Without one for reset: off, then on."
-BOOT_HINT = "So long a run waits for it to boot. Empty: 3 minutes once it was switched on, else not at all."
+DURATIONS = ("boot_timeout", "monitor")
+HYPERVISORS = ("qemu:///system", OWN_HYPERVISOR)
 KINDS = ((Kind.BOARD, "Board over SSH"), (Kind.QEMU, "QEMU guest"))
-SUDO = "Where sudo asks for a password, `become_credential` in the lab file names its entry in the keyring."
-
-
-class Row(QWidget):
-    """A label, the field, and below it what is wrong with it."""
-
-    def __init__(
-        self,
-        look: Look,
-        label: str,
-        field: QWidget,
-        beside: Sequence[QWidget] = (),
-        hint: str = "",
-        narrow: bool = False,
-    ) -> None:
-        super().__init__()
-        self.field = field
-        self.label = label
-        self.problem = ProblemLine(look)
-        name = PlainLabel(label, look, Text.BODY, "t2")
-        name.setFixedWidth(look.px(LABELS))
-        name.setBuddy(field)
-        if not field.accessibleName():
-            field.setAccessibleName(label)
-        line = QHBoxLayout()
-        line.setSpacing(look.px(8))
-        line.addWidget(field, 0 if narrow else 1)
-        for each in beside:
-            line.addWidget(each)
-        if narrow:
-            field.setFixedWidth(look.px(NARROW))
-            line.addStretch()
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setVerticalSpacing(look.px(4))
-        grid.addWidget(name, 0, 0)
-        grid.addLayout(line, 0, 1)
-        if hint:
-            grid.addWidget(PlainLabel(hint, look, Text.CELL, "t3", wrap=True), 1, 1)
-        grid.addWidget(self.problem, 2, 1)
-
-
-class Pins(QWidget):
-    """The pinned fingerprints, each with a button that removes it."""
-
-    changed = Signal()
-
-    def __init__(self, look: Look) -> None:
-        super().__init__()
-        self._look = look
-        self.keys: tuple[str, ...] = ()
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(look.px(4))
-        self.set_keys(())
-
-    def set_keys(self, keys: Iterable[str]) -> None:
-        """Show these fingerprints."""
-        self.keys = tuple(dict.fromkeys(keys))
-        clear(self._column)
-        for key in self.keys:
-            self._column.addWidget(self._row(key))
-        if not self.keys:
-            text = "None yet. Test the connection, compare the offered key, pin it."
-            self._column.addWidget(PlainLabel(text, self._look, Text.CELL, "t3", wrap=True))
-
-    def _row(self, key: str) -> QWidget:
-        row = QWidget()
-        line = QHBoxLayout(row)
-        line.setContentsMargins(0, 0, 0, 0)
-        shape = in_lines(key, WIDTH if self._look.text_size > LARGE else len(key) or 1)
-        shown = PlainLabel(shape, self._look, Text.LOG, selectable=True)
-        line.addWidget(shown, 1)
-        remove = IconButton("close", f"Remove the pin {visible(key)}", self._look)
-        remove.clicked.connect(lambda: self._remove(key))
-        line.addWidget(remove)
-        return row
-
-    def _remove(self, key: str) -> None:
-        self.set_keys(each for each in self.keys if each != key)
-        self.changed.emit()
+STARTS = ((False, "By hand"), (True, "By a run that needs it"))
+SNAPSHOTS = (("auto", "Before a run changes it"), ("never", "Never"))
+ALGORITHMS = ((False, "Safe ones only"), (True, "Old ones, too"))
+WAYS = (("", "None"), ("tcp", "TCP port of a serial server"), ("command", "Command"))
+PROTOCOLS = ((ConsoleProtocol.RAW, "Raw"), (ConsoleProtocol.RFC2217, "RFC 2217"))
+HINTS: Mapping[str, str] = {
+    "name": "such as rpi5-net",
+    "host": "host name or address",
+    "identity_file": "agent and default keys",
+    "credential": "entry in the keyring",
+    "become_credential": "entry in the keyring",
+    "domain": "its name there, such as kd-debug",
+    **{key: f"such as pdu 3 {key.removeprefix('power.')}" for key in POWER},
+    "boot_timeout": "such as 90s or 5m",
+    "monitor": "such as 30s or 5m",
+    "console.tcp": "such as ser2net.lab:4001",
+    "console.command": "such as picocom -q -b 115200 /dev/ttyUSB0",
+}
+"""What stands in empty lines."""
+BELOW: Mapping[str, str] = {
+    "tags": "Words with spaces between; tag:WORD selects by them.",
+    "uri": f"Empty: {OWN_HYPERVISOR}, of this user alone.",
+    "domain": "libvirt starts, resets and keeps it, and tells its address where none is given.",
+    "snapshot": "Of its disks and memory, where they are qcow2; a failed run goes back to it.",
+    "credential": "Password, or passphrase of the key.",
+    "become_credential": "Password of sudo, where it asks for one.",
+    "power.reset": "Commands on this workstation, run without a shell. Without one for reset: off, then on.",
+    "boot_timeout": "So long a run waits for it to boot. Empty: 3 minutes once it was switched on, else not at all.",
+    "kernel": "What it can be booted with, as the lab file says.",
+    "console.command": "A program on this workstation: its terminal is the console.",
+    "monitor": f"So often it is looked at while it is READY. Empty: every {MONITOR_INTERVAL:.0f} s.",
+}
+"""What is said below fields."""
+_PLAIN = ("name", "host", "user", "identity_file", "credential", "become_credential", "domain")
+_OWN_FIELD = re.compile(r"environment\[\d+\]\.([\w.]+)")
 
 
 class Fields(QObject):
@@ -117,41 +84,61 @@ class Fields(QObject):
     def __init__(self, look: Look, others: Sequence[Environment]) -> None:
         super().__init__()
         self._base = Environment(name="", host="")
-        self.kind = _choice(KINDS)
-        self.group = _open_choice(sorted({each.group for each in others if each.group}))
-        self.jump = _choice([("", "None"), *((each.name, each.name) for each in others)])
-        self.become = _choice([(Become.NONE, "None"), (Become.SUDO, "root by sudo")])
-        self.become.setToolTip(SUDO)
+        self.kind = choice(KINDS)
+        self.group = open_choice("Group", sorted({each.group for each in others if each.group}), "such as rack-1/left")
+        uris = hypervisors(others)
+        self.uri = open_choice("Hypervisor", uris, "such as qemu+ssh://lab@host/system", completes=False)
+        self.snapshot = choice(SNAPSHOTS)
+        self.jump = choice([("", "None"), *((each.name, each.name) for each in others)])
+        self.become = choice([(Become.NONE, "None"), (Become.SUDO, "root by sudo")])
+        self.become.setToolTip("Everything on the machine then runs as root by sudo")
+        self.legacy = choice(ALGORITHMS)
         self.pins = Pins(look)
         self.browse = Button("Browse...", look, widgets.Kind.SECONDARY, icon="folder-open-outline")
-        self._texts = _lines()
-        self.autostart = _choice(STARTS)
+        self.autostart = choice(STARTS)
+        self.console = choice(WAYS)
+        self.protocol = choice(PROTOCOLS)
+        self.kernels = PlainLabel("", look, Text.BODY, "t2", selectable=True, wrap=True)
+        self._texts: dict[str, QLineEdit] = {}
         self.rows = self._made_rows(look)
         self._connect()
 
     def _made_rows(self, look: Look) -> Mapping[str, Row]:
-        tags_hint = "Words with spaces between; tag:WORD selects by them."
-        return {
-            "name": Row(look, "Name", self._texts["name"]),
-            "kind": Row(look, "Kind", self.kind),
-            "group": Row(look, "Group", self.group),
-            "tags": Row(look, "Tags", self._texts["tags"], hint=tags_hint),
-            "host": Row(look, "Address", self._texts["host"]),
-            "port": Row(look, "Port", self._texts["port"], narrow=True),
-            "user": Row(look, "User", self._texts["user"]),
-            "identity_file": Row(look, "Key file", self._texts["identity_file"], [self.browse]),
-            "host_key": Row(look, "Pinned keys", self.pins),
-            "credential": Row(
-                look, "Credential", self._texts["credential"], hint="Password, or passphrase of the key."
-            ),
-            "jump": Row(look, "Jump host", self.jump),
-            "become": Row(look, "Become", self.become, hint=SUDO),
-            "power.on": Row(look, "Power on", self._texts["power.on"]),
-            "power.off": Row(look, "Power off", self._texts["power.off"]),
-            "power.reset": Row(look, "Power reset", self._texts["power.reset"], hint=POWER_HINT),
-            "autostart": Row(look, "Switched on", self.autostart),
-            "boot_timeout": Row(look, "Boot time", self._texts["boot_timeout"], hint=BOOT_HINT),
-        }
+        def row(key: str, label: str, field: QWidget | None = None, **more: Any) -> tuple[str, Row]:
+            if field is None:
+                field = self._texts[key] = line(HINTS.get(key, ""))
+            return key, Row(look, label, field, hint=BELOW.get(key, ""), **more)
+
+        return dict(
+            (
+                row("name", "Name"),
+                row("kind", "Kind", self.kind),
+                row("group", "Group", self.group),
+                row("tags", "Tags"),
+                row("uri", "Hypervisor", self.uri),
+                row("domain", "Domain"),
+                row("snapshot", "Snapshot", self.snapshot),
+                row("host", "Address"),
+                row("port", "Port", narrow=True),
+                row("user", "User"),
+                row("identity_file", "Key file", beside=[self.browse]),
+                row("host_key", "Pinned keys", self.pins),
+                row("credential", "Credential"),
+                row("jump", "Jump host", self.jump),
+                row("become", "Become", self.become),
+                row("become_credential", "Sudo password"),
+                row("legacy", "Algorithms", self.legacy),
+                *(row(f"power.{each.value}", f"Power {each.value}") for each in PowerAction),
+                row("autostart", "Switched on", self.autostart),
+                row("boot_timeout", "Boot time"),
+                row("kernel", "Kernels", self.kernels),
+                row("console", "Way to it", self.console),
+                row("console.tcp", "Host and port"),
+                row("console.protocol", "Protocol", self.protocol),
+                row("console.command", "Command"),
+                row("monitor", "Looked at"),
+            )
+        )
 
     def text(self, key: str) -> QLineEdit:
         """The line of a key."""
@@ -161,46 +148,79 @@ class Fields(QObject):
         """Fill the fields; nothing counts as edited."""
         self._base = environment
         self.blockSignals(True)
-        for key in ("name", "host", "user", "identity_file", "credential"):
+        for key in _PLAIN:
             self._texts[key].setText(getattr(environment, key))
         self._texts["tags"].setText(" ".join(environment.tags))
         self._texts["port"].setText(str(environment.port))
-        _choose(self.kind, environment.kind)
-        _choose(self.jump, environment.jump)
-        _choose(self.become, environment.become)
+        choose(self.kind, environment.kind)
+        choose(self.jump, environment.jump)
+        choose(self.become, environment.become)
+        choose(self.snapshot, environment.snapshot)
+        self.legacy.setCurrentIndex(int(environment.legacy))
         for key in POWER:
             self._texts[key].setText(environment.power.command(PowerAction(key.removeprefix("power."))))
-        self._texts["boot_timeout"].setText(span_of(environment.boot_timeout) if environment.boot_timeout else "")
+        for key in DURATIONS:
+            seconds = getattr(environment, key)
+            self._texts[key].setText(span_of(seconds) if seconds else "")
         self.autostart.setCurrentIndex(int(environment.autostart))
+        self._show_console(environment.console)
         self.group.setEditText(environment.group)
+        self.uri.setEditText(environment.uri)
         self.pins.set_keys(environment.host_keys)
+        self.kernels.setText(", ".join(each.name for each in environment.kernels))
         self.blockSignals(False)
+
+    def _show_console(self, console: Console) -> None:
+        choose(self.console, "command" if console.command else "tcp" if console.tcp else "")
+        self._texts["console.tcp"].setText(console.tcp)
+        choose(self.protocol, console.protocol)
+        self._texts["console.command"].setText(console.command)
 
     def environment(self) -> Environment:
         """What the fields say; what has no field stays as it was."""
-        port = self._texts["port"].text().strip()
         return replace(
             self._base,
-            name=self._texts["name"].text().strip(),
+            name=self._said("name"),
+            host=self._said("host"),
+            user=self._said("user"),
+            identity_file=self._said("identity_file"),
+            credential=self._said("credential"),
+            become_credential=self._said("become_credential"),
+            domain=self._said("domain"),
             kind=Kind(self.kind.currentData()),
             group=self.group.currentText().strip(),
-            tags=tuple(self._texts["tags"].text().split()),
-            host=self._texts["host"].text().strip(),
-            port=int(port) if port.isascii() and port.isdecimal() and len(port) < 9 else 0,
-            user=self._texts["user"].text().strip(),
-            identity_file=self._texts["identity_file"].text().strip(),
-            credential=self._texts["credential"].text().strip(),
+            tags=tuple(self._said("tags").split()),
+            port=number_of(self._said("port")),
             jump=self.jump.currentData() or "",
             become=Become(self.become.currentData()),
+            legacy=bool(self.legacy.currentIndex()),
             host_keys=self.pins.keys,
-            power=Power(*(self._texts[key].text().strip() for key in POWER)),
+            uri=self.uri.currentText().strip(),
+            snapshot=str(self.snapshot.currentData()),
+            power=Power(*map(self._said, POWER)),
+            console=self._said_console(),
             autostart=bool(self.autostart.currentIndex()),
-            boot_timeout=self._boot_timeout(),
+            boot_timeout=self._seconds("boot_timeout"),
+            monitor=self._seconds("monitor"),
         )
 
-    def _boot_timeout(self) -> float:
-        """Seconds; a number that no lab file may hold where the text is no duration."""
-        text = self._texts["boot_timeout"].text().strip()
+    def gaps(self) -> tuple[Problem, ...]:
+        """What was begun and not filled in, which the lab file would not know of."""
+        key = f"console.{self.console.currentData()}"
+        return (Problem("is missing", key),) if key in self._texts and not self._said(key) else ()
+
+    def _said(self, key: str) -> str:
+        return self._texts[key].text().strip()
+
+    def _said_console(self) -> Console:
+        way, port = self.console.currentData(), self._said("console.tcp")
+        if way == "tcp" and port:
+            return Console(tcp=port, protocol=ConsoleProtocol(self.protocol.currentData()))
+        return Console(command=self._said("console.command") if way == "command" else "")
+
+    def _seconds(self, key: str) -> float:
+        """A number that no lab file may hold where the text is no duration."""
+        text = self._said(key)
         try:
             return seconds_of(text) if text else 0.0
         except ValueError:
@@ -212,55 +232,29 @@ class Fields(QObject):
         self.edited.emit("host_key")
 
     def _connect(self) -> None:
-        for key, line in self._texts.items():
-            line.textChanged.connect(lambda _, key=key: self.edited.emit(key))
-        self.kind.currentIndexChanged.connect(lambda _: self.edited.emit("kind"))
-        self.group.currentTextChanged.connect(lambda _: self.edited.emit("group"))
-        self.jump.currentIndexChanged.connect(lambda _: self.edited.emit("jump"))
-        self.become.currentIndexChanged.connect(lambda _: self.edited.emit("become"))
-        self.autostart.currentIndexChanged.connect(lambda _: self.edited.emit("autostart"))
+        for key, field in self._texts.items():
+            field.textChanged.connect(lambda _, key=key: self.edited.emit(key))
+        for key, row in self.rows.items():
+            box = row.field
+            if isinstance(box, QComboBox) and box.isEditable():
+                box.currentTextChanged.connect(lambda _, key=key: self.edited.emit(key))
+            elif isinstance(box, QComboBox):
+                box.currentIndexChanged.connect(lambda _, key=key: self.edited.emit(key))
         self.pins.changed.connect(lambda: self.edited.emit("host_key"))
 
 
-def _lines() -> dict[str, QLineEdit]:
-    """Empty lines that say what goes into them."""
-    keys = ("name", "tags", "host", "port", "user", "identity_file", "credential", *POWER, "boot_timeout")
-    lines = {key: QLineEdit() for key in keys}
-    shown = {
-        "name": "such as rpi5-net",
-        "host": "host name or address",
-        "identity_file": "agent and default keys",
-        "credential": "entry in the keyring",
-        **{key: f"such as pdu 3 {key.removeprefix('power.')}" for key in POWER},
-        "boot_timeout": "such as 90s or 5m",
-    }
-    for key, text in shown.items():
-        lines[key].setPlaceholderText(text)
-    return lines
+def hypervisors(lab: Iterable[Environment]) -> tuple[str, ...]:
+    """URIs that one may mean: those of the lab, then those of this workstation."""
+    return tuple(dict.fromkeys((*sorted({each.uri for each in lab if each.uri}), *HYPERVISORS)))
 
 
-def _choice(options: Iterable[tuple[object, str]]) -> QComboBox:
-    box = QComboBox()
-    for value, text in options:
-        box.addItem(visible(text), value)
-    return box
+def number_of(text: str) -> int:
+    """A port as it was typed; 0, which none is, where that is no number."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
 
 
-def _open_choice(options: Iterable[str]) -> QComboBox:
-    box = QComboBox()
-    box.setEditable(True)
-    box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-    box.addItems(["", *options])
-    line = box.lineEdit()
-    if line is not None:
-        line.setPlaceholderText("such as rack-1/left")
-        line.setAccessibleName("Group")
-    return box
-
-
-def _choose(box: QComboBox, value: str) -> None:
-    at = box.findData(value)
-    if at < 0:
-        box.addItem(visible(value), value)
-        at = box.count() - 1
-    box.setCurrentIndex(at)
+def field_of(problem: Problem, rows: Mapping[str, Row]) -> str:
+    """The field a mistake is about; empty where it is about none of the form."""
+    found = _OWN_FIELD.match(problem.field)
+    key = found.group(1) if found else problem.field
+    return key if key in rows else ""

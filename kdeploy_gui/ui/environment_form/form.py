@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from kdeploy_gui.model.environment import Become, Environment, Power
+from kdeploy_gui.model.environment import Environment, Kind
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.asking import Question
-from kdeploy_gui.ui.environment_form.fields import CONNECTION, POWER, Fields
+from kdeploy_gui.ui.environment_form.fields import CONNECTION, DURATIONS, KEYS, Fields, field_of
 from kdeploy_gui.ui.environment_form.host_key import HostKeyPanel
 from kdeploy_gui.ui.environment_form.live_test import LiveTest
 from kdeploy_gui.ui.environment_form.parts import Column, Footer
+from kdeploy_gui.ui.environment_form.sections import Sections
 from kdeploy_gui.ui.look import Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.tips import plain_tip
-from kdeploy_gui.ui.widgets import Button, Hairline, Kind, PlainLabel
+from kdeploy_gui.ui.widgets import Button, Hairline, PlainLabel
+from kdeploy_gui.ui.widgets import Kind as Weight
 
-KEYS = Path("~/.ssh").expanduser()
 TEST_AGAIN_MS = 800
 """After the last change of the connection, once the user has tested."""
 LOOK_MS = 200
 """After the last change of any field."""
 PANEL = 400
-FIELDS = 640
-SECTIONS: Mapping[str, Sequence[str]] = {
-    "Machine": ("name", "kind", "group", "tags"),
-    "Connection": ("host", "port", "user", "identity_file", "host_key"),
-}
-ADVANCED = ("credential", "jump", "become", *POWER, "autostart", "boot_timeout")
-_OWN_FIELD = re.compile(r"environment\[\d+\]\.([\w.]+)")
 
 
 class EnvironmentForm(QWidget):
@@ -54,10 +46,11 @@ class EnvironmentForm(QWidget):
         self._known = Environment(name="", host="")
         others = [each for each in session.machines.environments if each.name != name]
         self.fields = Fields(session.look, others)
+        self.sections = Sections(session.look, self.fields)
         self.test = LiveTest(session)
         self.key = HostKeyPanel(session)
-        self.cancel = Button("Cancel", session.look, Kind.SECONDARY)
-        self.save = Button("Save changes" if name else "Add environment", session.look, Kind.PRIMARY)
+        self.cancel = Button("Cancel", session.look, Weight.SECONDARY)
+        self.save = Button("Save changes" if name else "Add environment", session.look, Weight.PRIMARY)
         self.footer = Footer(session.look, [self.cancel, self.save])
         self._look_again = QTimer(self, interval=LOOK_MS, singleShot=True)
         self._test_again = QTimer(self, interval=TEST_AGAIN_MS, singleShot=True)
@@ -77,8 +70,7 @@ class EnvironmentForm(QWidget):
         self._known = environment
         self._touched.clear()
         self.fields.show(environment)
-        is_special = environment.become is not Become.NONE or environment.power != Power()
-        self._open_advanced(any((environment.credential, environment.jump, is_special, environment.boot_timeout)))
+        self.sections.open_set(environment)
         self._changed("")
 
     def focus_first(self) -> None:
@@ -98,23 +90,8 @@ class EnvironmentForm(QWidget):
         title = f"Edit {visible(self._name)}" if self._name else "Add environment"
         left = Column(look, title)
         left.parts.addWidget(PlainLabel(title, look, Text.TITLE))
-        for heading, keys in SECTIONS.items():
-            left.parts.addWidget(Hairline(look))
-            left.parts.addWidget(PlainLabel(heading, look, Text.HEADING))
-            for key in keys:
-                left.parts.addWidget(self.fields.rows[key])
-        left.parts.addWidget(Hairline(look))
-        self.more = Button("Advanced", look, Kind.LINK, icon="chevron-right")
-        self.more.clicked.connect(lambda: self._open_advanced(self.fields.rows[ADVANCED[0]].isHidden()))
-        line = QHBoxLayout()
-        line.addWidget(self.more)
-        line.addStretch()
-        left.parts.addLayout(line)
-        for key in ADVANCED:
-            left.parts.addWidget(self.fields.rows[key])
+        self.sections.lay_out(left.parts)
         left.parts.addStretch()
-        for row in self.fields.rows.values():
-            row.setMaximumWidth(look.px(FIELDS))
         right = Column(look, "Live test")
         right.setMaximumWidth(look.px(PANEL))
         right.parts.addWidget(self.test)
@@ -146,12 +123,6 @@ class EnvironmentForm(QWidget):
         self.cancel.clicked.connect(self.leave)
         self.save.clicked.connect(lambda: self._session.bridge.spawn(self._save(), name="save an environment"))
 
-    def _open_advanced(self, is_open: bool) -> None:
-        self.more.set_icon("chevron-down" if is_open else "chevron-right")
-        self.more.setAccessibleName(f"Advanced, {'open' if is_open else 'folded'}")
-        for key in ADVANCED:
-            self.fields.rows[key].setVisible(is_open)
-
     def _changed(self, key: str) -> None:
         if key:
             self._touched.add(key)
@@ -160,14 +131,16 @@ class EnvironmentForm(QWidget):
             if self._tested:
                 self.test.cancel()
                 self._test_again.start()
-        self.test.allow("" if self.fields.environment().host else "Give an address first")
+        environment = self.fields.environment()
+        self.sections.arrange(environment)
+        self.test.allow("" if _can_be_found(environment) else "Give an address first")
         self._allow_saving()
         self._look_again.start()
 
     def _test(self) -> None:
         environment = self.fields.environment()
         self._test_again.stop()
-        if environment.host and 0 < environment.port < 65536:
+        if _can_be_found(environment) and 0 < environment.port < 65536:
             self._tested = True
             self.test.run(environment)
 
@@ -191,14 +164,13 @@ class EnvironmentForm(QWidget):
 
     def _show_problems(self, problems: Sequence[Problem], everywhere: bool = False) -> None:
         """Show mistakes at their fields: those of fields nobody has filled in yet only `everywhere`."""
-        self._problems = tuple(problems)
+        self._problems = (*problems, *self.fields.gaps())
         placed: dict[str, list[str]] = {}
-        for each in problems:
-            placed.setdefault(_field(each, self.fields.rows), []).append(self._words(each))
+        for each in self._problems:
+            placed.setdefault(field_of(each, self.fields.rows), []).append(self._words(each))
         for key, row in self.fields.rows.items():
             row.problem.say(placed.get(key, ()) if everywhere or key in self._touched else ())
-        if any(placed.get(key) for key in ADVANCED):
-            self._open_advanced(True)
+        self.sections.open_with(placed)
         self.footer.say.say(placed.get("", ()))
         self._allow_saving()
 
@@ -213,13 +185,16 @@ class EnvironmentForm(QWidget):
 
     def _words(self, problem: Problem) -> str:
         """A mistake in the form's own words: fields have labels, not keys."""
-        key = _field(problem, self.fields.rows)
+        key = field_of(problem, self.fields.rows)
         if not key:
             return problem.message
         label = self.fields.rows[key].label
-        if key in {"name", "host"} and not getattr(self.fields.environment(), key):
+        environment = self.fields.environment()
+        if key == "host" and not environment.host and environment.kind is Kind.QEMU:
+            return f"{label} is missing: give one, or the guest's domain in libvirt"
+        if key in {"name", "host"} and not getattr(environment, key):
             return f"{label} is missing"
-        if key == "boot_timeout":
+        if key in DURATIONS:
             return f"{label} must be a duration such as 90s or 5m"
         name = key.rpartition(".")[2]
         return f"{label} {problem.message.removeprefix(f'{name} ')}"
@@ -259,8 +234,6 @@ class EnvironmentForm(QWidget):
         self.done.emit()
 
 
-def _field(problem: Problem, rows: Mapping[str, object]) -> str:
-    """The field a mistake is about; empty where it is about none of the form."""
-    found = _OWN_FIELD.match(problem.field)
-    key = found.group(1) if found else problem.field
-    return key if key in rows else ""
+def _can_be_found(environment: Environment) -> bool:
+    """Whether it has an address, or libvirt is asked for it."""
+    return bool(environment.host) or environment.is_guest

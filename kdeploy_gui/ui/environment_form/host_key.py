@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.host_key import HostKey, randomart
 from kdeploy_gui.ui.asking import Question
-from kdeploy_gui.ui.environment_form.parts import LARGE, CommandBlock, Ground, clear, in_lines
+from kdeploy_gui.ui.environment_form.parts import LARGE, CommandBlock, clear, in_lines
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
-from kdeploy_gui.ui.widgets import Button, Kind, PlainLabel, StateLabel
+from kdeploy_gui.ui.widgets import Button, Ground, Kind, PlainLabel, StateLabel
 
 WIDTH = 25
 """Characters of a line of a fingerprint where text is large."""

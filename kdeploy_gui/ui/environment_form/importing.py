@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QHBoxLayout,
-    QHeaderView,
-    QStackedWidget,
-    QTableView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.visible import visible
-from kdeploy_gui.ui.cells import Cells
 from kdeploy_gui.ui.environment_form.host_model import HostModel
-from kdeploy_gui.ui.environment_form.parts import Footer, Ground
+from kdeploy_gui.ui.environment_form.parts import Footer
 from kdeploy_gui.ui.environment_form.proposals import proposals
-from kdeploy_gui.ui.look import Look, Row, Text
+from kdeploy_gui.ui.environment_form.ticks import measure, show_count, tick_table
+from kdeploy_gui.ui.look import Text
 from kdeploy_gui.ui.session import Session
-from kdeploy_gui.ui.widgets import Button, EmptyState, Hairline, Kind, PlainLabel
+from kdeploy_gui.ui.widgets import Button, EmptyState, Ground, Hairline, Kind, PlainLabel
 
 
 class ImportPage(QWidget):
@@ -37,7 +28,7 @@ class ImportPage(QWidget):
         self._session = session
         look = session.look
         self.hosts = HostModel(look, self)
-        self.table = _table(self.hosts, look)
+        self.table = tick_table(self.hosts, look, "Hosts of ~/.ssh/config")
         self.all = QCheckBox("Choose all new ones")
         self.cancel = Button("Cancel", look, Kind.SECONDARY)
         self.add = Button("Add environments", look, Kind.PRIMARY)
@@ -95,10 +86,7 @@ class ImportPage(QWidget):
         column.addWidget(self.footer)
 
     def _follow(self) -> None:
-        look = self._session.look
-        self.table.verticalHeader().setDefaultSectionSize(look.row(Row.GRID))
-        self.table.horizontalHeader().setFixedHeight(look.row(Row.TABLE_HEADER))
-        self.table.resizeColumnsToContents()
+        measure(self.table, self._session.look)
 
     def _read(self) -> None:
         self._session.bridge.spawn(self._look(), name="read ~/.ssh/config")
@@ -114,14 +102,7 @@ class ImportPage(QWidget):
         self.table.resizeColumnsToContents()
 
     def _count(self) -> None:
-        count, new = len(self.hosts.chosen), sum(1 for each in self.hosts.offered if not each.known)
-        self.add.setText("Add environments" if not count else f"Add {count} environment{'s' if count > 1 else ''}")
-        self.add.setAccessibleName(self.add.text())
-        self.add.setEnabled(bool(count))
-        self.add.setToolTip("Write them into the lab file" if count else "Tick a host first")
-        self.all.setChecked(bool(new) and count == new)
-        self.all.setEnabled(bool(new))
-        self.all.setToolTip("" if new else "No host is new")
+        show_count(self.hosts, self.all, self.add, "host")
 
     async def _add(self) -> None:
         inventory, hosts = self._session.services.inventory, self.hosts
@@ -131,24 +112,3 @@ class ImportPage(QWidget):
         if not problems:
             self._session.machines.reload()
             self.done.emit()
-
-
-def _table(model: HostModel, look: Look) -> QTableView:
-    table = QTableView()
-    table.setModel(model)
-    table.setItemDelegate(Cells(look, table))
-    table.setAccessibleName("Hosts of ~/.ssh/config")
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setShowGrid(False)
-    table.setTabKeyNavigation(False)
-    table.setFrameShape(QTableView.Shape.NoFrame)
-    table.verticalHeader().hide()
-    table.verticalHeader().setMinimumSectionSize(1)
-    table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-    header = table.horizontalHeader()
-    header.setStretchLastSection(True)
-    header.setHighlightSections(False)
-    header.setProperty("edge", True)
-    header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-    return table

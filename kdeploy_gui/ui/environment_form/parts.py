@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.ui.look import Look, Text
-from kdeploy_gui.ui.widgets import IconButton, IconLabel, PlainLabel
+from kdeploy_gui.ui.states import CATEGORY_LOOK
+from kdeploy_gui.ui.widgets import Ground, IconButton, IconLabel, PlainLabel
 
 LARGE = 110
 """Per cent of the text size above which wide parts get more lines."""
@@ -34,24 +36,6 @@ def may_be_narrow(label: QLabel) -> None:
     policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
     label.setSizePolicy(policy)
     label.setMinimumWidth(1)
-
-
-class Ground(QFrame):
-    """A part on a ground of its own colour."""
-
-    def __init__(self, look: Look, token: str = "raised", parent: QWidget | None = None) -> None:  # noqa: S107
-        super().__init__(parent)
-        self._look = look
-        self.token = token
-        look.changed.connect(self.update)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the ground."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._look.theme.color(self.token))
-        painter.drawRoundedRect(self.rect(), 4, 4)
 
 
 class CommandBlock(Ground):
@@ -99,6 +83,36 @@ class ProblemLine(QWidget):
         """Show these mistakes; none hides the line."""
         self._text.setText("\n".join(each[:1].upper() + each[1:] for each in messages))
         self.setVisible(bool(messages))
+
+
+class Trouble(QWidget):
+    """A failure in the place of what could not be shown: what happened, and what to do."""
+
+    def __init__(self, look: Look, title: str) -> None:
+        super().__init__()
+        self._icon = IconLabel("alert-outline", look, "retry", 20)
+        self._title = PlainLabel(title, look, Text.HEADING)
+        self.what = PlainLabel("", look, Text.BODY, selectable=True, wrap=True)
+        self.remedy = PlainLabel("", look, Text.BODY, "t2", selectable=True, wrap=True)
+        texts = QVBoxLayout()
+        texts.setSpacing(look.px(8))
+        for each in (self._title, self.what, self.remedy):
+            texts.addWidget(each)
+        for each in (self.what, self.remedy):
+            may_be_narrow(each)
+        texts.addStretch()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(*[look.px(24)] * 4)
+        row.setSpacing(look.px(12))
+        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addLayout(texts, 1)
+
+    def show_failure(self, failure: Failure) -> None:
+        """Tell another one."""
+        self._icon.show_icon(CATEGORY_LOOK[failure.category][1], "retry")
+        self.what.setText(f"{failure.message} ({failure.code})")
+        self.remedy.setText(failure.remedy)
+        self.remedy.setVisible(bool(failure.remedy))
 
 
 class Column(QScrollArea):

@@ -1,11 +1,12 @@
-"""Hosts of ~/.ssh/config against the lab: which are new, what each would become, and what it needs. Without Qt."""
+"""Hosts of ssh and guests of libvirt against the lab: which are new, and what each would become. Without Qt."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.environment import OWN_HYPERVISOR, Environment, guests_of
+from kdeploy_gui.model.guest import GuestSeen
 from kdeploy_gui.model.ssh_host import SshHost
 
 
@@ -24,6 +25,36 @@ class Proposal:
         if self.known:
             return f"In the lab already as {self.known}"
         return "; ".join(f"Without {each}" for each in self.left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestProposal:
+    """A guest and the name of its environment; `known`: the lab has it already, under that name."""
+
+    guest: GuestSeen
+    name: str
+    known: bool = False
+
+    @property
+    def remark(self) -> str:
+        """What the user should know before choosing it."""
+        return "" if self.guest.persistent else "Transient: libvirt forgets it once it is off"
+
+    @property
+    def becomes(self) -> str:
+        """The environment that it becomes, or is."""
+        return f"In the lab already as {self.name}" if self.known else self.name
+
+
+def guest_proposals(uri: str, seen: Sequence[GuestSeen], lab: Sequence[Environment]) -> tuple[GuestProposal, ...]:
+    """What could be added of the guests that were seen at `uri`."""
+    new = guests_of([each.name for each in seen], Environment(name="", host="", uri=uri), lab)
+    names = {each.domain: each.name for each in new}
+    known = {each.domain: each.name for each in lab if each.hypervisor == (uri or OWN_HYPERVISOR)}
+    return tuple(
+        GuestProposal(each, known.get(each.name) or names[each.name], each.name in known)
+        for each in sorted(seen, key=lambda each: each.name)
+    )
 
 
 def proposals(hosts: Sequence[SshHost], lab: Sequence[Environment]) -> tuple[Proposal, ...]:

@@ -20,6 +20,7 @@ CONTEXT = (
     "environment.power_on",
     "environment.power_off",
     "environment.power_reset",
+    "view.console",
     "",
     "environment.trust",
     "environment.tags",
@@ -28,7 +29,7 @@ CONTEXT = (
     "",
     "environment.remove",
 )
-MORE = ("environment.import", "lab.open", "", "environment.check_all", "environment.save_filter")
+MORE = ("environment.import", "environment.guests", "lab.open", "", "environment.check_all", "environment.save_filter")
 SAVED = ("environment.forget_filter",)
 
 

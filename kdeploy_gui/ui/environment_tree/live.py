@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from kdeploy_gui.model.environment import Environment
-from kdeploy_gui.model.stage import StageOutcome
 from kdeploy_gui.ui.filters import Filter
 from kdeploy_gui.ui.machines import Machines
 from kdeploy_gui.ui.runs import Runs
@@ -70,7 +69,7 @@ class LiveStates:
         state = run.environments.get(name) if run is not None else None
         if state is None:
             return 0.0
-        return sum(each.outcome is StageOutcome.SUCCEEDED for each in state.stages) / len(state.stages)
+        return state.stages_done / len(state.stages)
 
 
 def folders(path: str) -> list[str]:

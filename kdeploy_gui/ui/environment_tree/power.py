@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from kdeploy_gui.defaults import SHUTDOWN_TIMEOUT
 from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.model.environment import Environment, PowerAction
 from kdeploy_gui.model.visible import visible
@@ -17,11 +18,14 @@ TITLES = {PowerAction.ON: "Power on...", PowerAction.OFF: "Power off...", PowerA
 ICONS = {PowerAction.ON: "power", PowerAction.OFF: "power-off", PowerAction.RESET: "restart"}
 VERBS = {PowerAction.ON: "Power on", PowerAction.OFF: "Power off", PowerAction.RESET: "Reset"}
 _SUDDEN = " Whatever goes on there ends at once, and what was not written to disk is lost. READY goes with the boot."
-TEXTS = {
-    PowerAction.ON: "These commands of the lab file run on this workstation.",
-    PowerAction.OFF: f"These commands of the lab file run on this workstation.{_SUDDEN}",
-    PowerAction.RESET: f"These commands of the lab file run on this workstation.{_SUDDEN}",
+_COMMANDS = "These commands of the lab file run on this workstation."
+_LIBVIRT = "libvirt does it."
+GUESTS = {
+    PowerAction.ON: "{domain} is started by libvirt",
+    PowerAction.OFF: f"libvirt presses {{domain}}'s power button and pulls the plug after {SHUTDOWN_TIMEOUT:.0f} s",
+    PowerAction.RESET: "libvirt resets {domain}",
 }
+"""What happens to a guest."""
 
 
 def power_commands(session: Session) -> tuple[Command, ...]:
@@ -50,14 +54,23 @@ def _why_not(session: Session, action: PowerAction) -> str:
     chosen = _chosen(session)
     if not chosen:
         return "Select environments first"
-    if any(not each.power.lacks(action) for each in chosen):
+    if any(_can(each, action) for each in chosen):
         return ""
     whose = f"{visible(chosen[0].name)} has no" if len(chosen) == 1 else "None of these has a"
     return f"{whose} command for it under [environment.power] in the lab file"
 
 
+def _can(environment: Environment, action: PowerAction) -> bool:
+    return environment.is_guest or not environment.power.lacks(action)
+
+
+def _text(environments: Sequence[Environment], action: PowerAction) -> str:
+    how = _LIBVIRT if all(each.is_guest for each in environments) else _COMMANDS
+    return how if action is PowerAction.ON else f"{how}{_SUDDEN}"
+
+
 def _begin(session: Session, action: PowerAction) -> None:
-    able = [each for each in _chosen(session) if not each.power.lacks(action)]
+    able = [each for each in _chosen(session) if _can(each, action)]
     session.bridge.spawn(switch(session, action, able), name=f"power {action.value}")
 
 
@@ -66,7 +79,7 @@ async def switch(session: Session, action: PowerAction, environments: Sequence[E
     whose = visible(environments[0].name) if len(environments) == 1 else f"{len(environments)} environments"
     question = Question(
         title=f"{VERBS[action]} {whose}",
-        text=TEXTS[action],
+        text=_text(environments, action),
         details=[_what_happens(session, action, each) for each in environments],
         accept=VERBS[action],
         danger=action is not PowerAction.ON,
@@ -85,8 +98,11 @@ async def switch(session: Session, action: PowerAction, environments: Sequence[E
 
 def _what_happens(session: Session, action: PowerAction, environment: Environment) -> str:
     power = environment.power
-    steps = (action,) if power.command(action) else (PowerAction.OFF, PowerAction.ON)
-    commands = ", then ".join(visible(power.command(each)) for each in steps)
+    if environment.is_guest:
+        what = GUESTS[action].format(domain=visible(environment.domain))
+    else:
+        steps = (action,) if power.command(action) else (PowerAction.OFF, PowerAction.ON)
+        what = ", then ".join(visible(power.command(each)) for each in steps)
     run = session.machines.run_of(environment.name)
     used = f" (run {run} works on it now)" if run and action is not PowerAction.ON else ""
-    return f"{visible(environment.name)}: {commands}{used}"
+    return f"{visible(environment.name)}: {what}{used}"

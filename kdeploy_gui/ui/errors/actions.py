@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from kdeploy_gui.errors import Category
+from kdeploy_gui.model.readiness import DEPLOYED_NOT_READY
 from kdeploy_gui.ui.errors.causes import Cause
 
 
@@ -15,6 +16,7 @@ class Way(Enum):
     COMPARE_KEYS = "compare keys"
     EDIT_LOGIN = "edit login"
     CHECK = "check"
+    VALIDATE = "validate"
     RETRY = "retry"
     CHANGE_PLAN = "change plan"
     OPEN_LOG = "open log"
@@ -52,6 +54,8 @@ def actions_for(cause: Cause) -> tuple[Action, ...]:
                 "Edit login...",
             ),
         )
+    elif failure.code == "E-CHECK" and failure.on_target == DEPLOYED_NOT_READY:
+        first = (_validate(cause),)
     plan = (CHANGE_PLAN,) if failure.category in PLANNED else ()
     return (*first, _check(cause), _retry(cause), *plan, OPEN_LOG)
 
@@ -75,6 +79,15 @@ def _check(cause: Cause) -> Action:
         "Check again",
         f"Connects to {_where(cause)} and looks whether it is ready. Changes nothing there.",
         "Check",
+    )
+
+
+def _validate(cause: Cause) -> Action:
+    return Action(
+        Way.VALIDATE,
+        "Validate again",
+        f"Makes the readiness checks on {_where(cause)} again, as a new run. Nothing is sent.",
+        "Validate",
     )
 
 

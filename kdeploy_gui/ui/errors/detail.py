@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QPalette, QResizeEvent, QTextOption, QWheelEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.model.visible import visible_lines
@@ -58,6 +67,7 @@ class WrappedText(QPlainTextEdit):
         self.setTabChangesFocus(True)
         for policy in (self.setHorizontalScrollBarPolicy, self.setVerticalScrollBarPolicy):
             policy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.viewport().setAutoFillBackground(False)
         self.document().setDocumentMargin(0)
         self.setPlainText(visible_lines(text))
@@ -143,13 +153,13 @@ class ErrorDetail(QScrollArea):
             )
             row.addWidget(PlainLabel(state, look, Text.HEADER, token))
             row.addWidget(Pill(CATEGORY_LOOK[failure.category][0], look))
-            row.addWidget(Pill(failure.code, look))
+            row.addWidget(Pill(failure.code, look, style=Text.LOG))
             runs = ", ".join(map(str, entry.cause.runs[:6]))
             word = "run" if len(entry.cause.runs) == 1 else "runs"
             row.addWidget(PlainLabel(f"{word} {runs}, last {clock(record.time)}", look, Text.CELL, "t2"))
         elif entry.retrying is not None:
             row.addWidget(PlainLabel("Retrying", look, Text.HEADER, "t2"))
-            row.addWidget(Pill(entry.retrying.scheduled.because.code, look))
+            row.addWidget(Pill(entry.retrying.scheduled.because.code, look, style=Text.LOG))
         row.addStretch()
         return row
 
@@ -169,7 +179,7 @@ class ErrorDetail(QScrollArea):
             ways.append(self._text("It is tried again by itself. Cancel the run to stop that."))
         self._section(column, "What you can do", ways)
         evidence = failure.evidence
-        if not (evidence.command or evidence.stderr):
+        if not evidence.text:
             return
         status = "" if evidence.exit_status is None else f"exit status {evidence.exit_status}"
         copy = Button("Copy", look, Kind.FLAT, icon="content-copy", dense=True)
@@ -182,7 +192,12 @@ class ErrorDetail(QScrollArea):
         row.addWidget(copy)
         column.addWidget(Hairline(look))
         column.addLayout(row)
-        column.addWidget(Evidence("\n".join(part for part in (evidence.command, evidence.stderr) if part), look))
+        said = "\n".join(part for part in (evidence.command, evidence.stderr) if part)
+        if said:
+            column.addWidget(Evidence(said, look))
+        if evidence.console:
+            column.addWidget(PlainLabel("Last lines of the serial console", look, Text.BODY, "t2"))
+            column.addWidget(Evidence(evidence.console, look))
 
     def _section(self, column: QVBoxLayout, title: str, content: Sequence[QWidget]) -> None:
         look = self._look
@@ -237,8 +252,7 @@ class ErrorDetail(QScrollArea):
     def _copy_evidence(self) -> None:
         failure = self.entry.failure if self.entry is not None else None
         if failure is not None:
-            evidence = failure.evidence
-            QGuiApplication.clipboard().setText("\n".join(part for part in (evidence.command, evidence.stderr) if part))
+            QGuiApplication.clipboard().setText(failure.evidence.text)
 
 
 def shortened(text: str) -> str:

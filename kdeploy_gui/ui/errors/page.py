@@ -232,6 +232,8 @@ class ErrorsPage(QWidget):
                 session = self._session
                 session.bridge.spawn(unlock_and_check(session, cause.environments), name="check again")
                 navigator.fleet(record.run, record.environment)
+            case Way.VALIDATE:
+                self._session.bridge.spawn(self._validate(cause), name="validate again")
             case Way.RETRY:
                 self._session.bridge.spawn(self._retry(cause), name="retry")
             case Way.CHANGE_PLAN:
@@ -240,9 +242,14 @@ class ErrorsPage(QWidget):
                 stage = record.failure.where.stage
                 navigator.fleet(record.run, record.environment, Stage(stage) if stage in set(Stage) else None)
 
+    async def _validate(self, cause: Cause) -> None:
+        run, names = _newest(cause)
+        await unlock(self._session, names)
+        again = await self._session.bridge.ask(lambda: self._session.services.validate(run, names))
+        self._session.navigator.fleet(again)
+
     async def _retry(self, cause: Cause) -> None:
-        run = cause.newest.run
-        names = tuple(each.environment for each in cause.records if each.run == run)
+        run, names = _newest(cause)
         question = Question(
             title=f"Try again what failed in run {run}",
             text="All six stages run again as a new run, with the plan and the sources as they are now:",
@@ -253,3 +260,9 @@ class ErrorsPage(QWidget):
             await unlock(self._session, names)
             again = await self._session.bridge.ask(lambda: self._session.services.retry(run, names))
             self._session.navigator.fleet(again)
+
+
+def _newest(cause: Cause) -> tuple[int, tuple[str, ...]]:
+    """The newest run that failed so, and where it did."""
+    run = cause.newest.run
+    return run, tuple(each.environment for each in cause.records if each.run == run)

@@ -30,5 +30,7 @@ def report(cause: Cause) -> str:
         lines.append(f"exit status:   {evidence.exit_status}")
     if evidence.stderr:
         lines.append(f"evidence:\n{visible_lines(evidence.stderr)}")
+    if evidence.console:
+        lines.append(f"last lines of the serial console:\n{visible_lines(evidence.console)}")
     lines.append(f"kdeploy {__version__}, Python {platform.python_version()}, {platform.platform()}")
     return "\n".join(lines)

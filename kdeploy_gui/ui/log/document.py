@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from kdeploy_gui.model.event import EnvironmentFinished, Event, OutputAppended, StageFinished
+from kdeploy_gui.model.event import Channel, EnvironmentFinished, Event, OutputAppended, StageFinished
 from kdeploy_gui.model.stage import Stage, StageOutcome
 from kdeploy_gui.ui.log.group import Address, Group, Notes, Output
 from kdeploy_gui.ui.log.lines import Found, Read
@@ -48,7 +48,7 @@ class LogDocument:
             event = each.event
             group = self.groups[self._group_of(event)]
             group.note(event)
-            if isinstance(event.body, OutputAppended):
+            if isinstance(event.body, OutputAppended) and event.body.channel is Channel.OUTPUT:
                 group.append_output(event.body, event.time)
             group.append_notes(event.time, each.notes)
             if each.failure and isinstance(event.body, EnvironmentFinished) and event.body.error:

@@ -15,6 +15,7 @@ from kdeploy_gui.model.event import (
     FactFound,
     FileDone,
     InstrumentState,
+    InstrumentSwitched,
     OutputAppended,
     ReadinessChanged,
     RetryScheduled,
@@ -76,6 +77,8 @@ def narrate_failure(failure: Failure) -> tuple[Note, ...]:
         ended = "did not end" if status is None else f"ended with status {status}"
         lines.append(f"{failure.evidence.command} {ended}")
     said = failure.evidence.stderr.split("\n")[-SHOWN_FAILURE_LINES:]
+    if failure.evidence.console:
+        said += ["last lines of the serial console:", *failure.evidence.console.split("\n")[-SHOWN_FAILURE_LINES:]]
     texts = [clean(part).text for line in lines for part in line.split("\n")]
     texts += [clean(line).text for line in said]
     return tuple(Note(text, Level.PROBLEM) for text in texts if text.strip())
@@ -137,12 +140,15 @@ def _of_stage(body: Body) -> str:
         case InstrumentState(instrument, wanted, built_in, reachable, on, proven, note):
             states = f"built in {built_in}, reachable {reachable}, on {on}, proven {proven}"
             return f"{instrument} ({wanted}): {states}{f'. {note}' if note else ''}"
+        case InstrumentSwitched():
+            return body.words
         case CheckDone(check, ok, value, limit):
-            return f"Check {check.replace('_', ' ')} {'passed' if ok else 'failed'}: {value} ({limit})"
+            said = f"Check {check.replace('_', ' ')} {'passed' if ok else 'failed'}: {value} ({limit})"
+            return f"{said}. {body.help}" if body.help else said
         case SplatSeen(splat):
             return f"Kernel: {splat.words}"
-        case RollbackDone(of, restored, removed, because):
-            done = f"{restored} files restored, {removed} removed"
+        case RollbackDone(of, restored, removed, because, snapshot):
+            done = f"back at the snapshot {snapshot}" if snapshot else f"{restored} files restored, {removed} removed"
             return f"Run {of} was not taken back: {because}" if because else f"Run {of} was taken back: {done}"
         case ReadinessChanged(ready, because):
             return f"{'READY' if ready else 'Not READY'}: {because}"
@@ -175,6 +181,8 @@ def _level(body: Body) -> Level:
             return Level.PROBLEM if required else Level.ATTENTION
         case InstrumentState(wanted="required", on="no" | "unknown"):
             return Level.PROBLEM
+        case InstrumentSwitched(because=because) if because:
+            return Level.ATTENTION
         case SplatSeen(splat):
             return Level.ATTENTION if splat.counts else Level.PLAIN
         case (

@@ -23,6 +23,7 @@ CONTEXT = (
     "fleet.error",
     "",
     "run.retry_selected",
+    "run.validate_selected",
     "run.roll_back_selected",
     "run.cancel_selected",
     "",
@@ -34,6 +35,7 @@ ENTER = "Enter on an environment"
 CANCEL_SELECTED = "Cancel selected environments..."
 RETRY_SELECTED = "Retry selected environments..."
 ROLL_BACK_SELECTED = "Roll back selected environments..."
+VALIDATE = "Validate selected environments again"
 STOP, EXPORT = "stop-circle-outline", "export-variant"
 
 
@@ -100,6 +102,16 @@ class FleetActions:
             Command("run.cancel_selected", CANCEL_SELECTED, "Run", cancel, enabled=going, no_key=NO_KEY),
             Command("run.retry_selected", RETRY_SELECTED, "Run", retry, enabled=failed, no_key=NO_KEY),
             Command(
+                "run.validate_selected",
+                VALIDATE,
+                "Run",
+                self._validate_selected,
+                icon="check-circle-outline",
+                enabled=self._none_to_validate,
+                keywords="readiness checks again ready",
+                no_key=NO_KEY,
+            ),
+            Command(
                 "run.roll_back_selected",
                 ROLL_BACK_SELECTED,
                 "Run",
@@ -161,6 +173,9 @@ class FleetActions:
 
     def _retry_selected(self) -> None:
         self._spawn(verbs.retry(self._session, self._model.run, self._views.names()), "retry environments")
+
+    def _validate_selected(self) -> None:
+        self._spawn(verbs.validate(self._session, self._model.run, self._views.names()), "validate environments")
 
     def _roll_back(self) -> None:
         self._spawn(verbs.roll_back(self._session, self._model.run), "roll back a run")
@@ -226,6 +241,11 @@ class FleetActions:
     def _none_failed(self) -> str:
         failed = any(row.retryable for row in self._selected())
         return self._none_chosen() or ("" if failed else "Nothing failed in what is selected")
+
+    def _none_to_validate(self) -> str:
+        chosen = set(self._views.names()) & set(verbs.validatable(self._model.run))
+        why = "Nothing selected has come to its readiness checks and kept its files: retry deploys them again"
+        return self._none_chosen() or ("" if chosen else why)
 
     def _nothing_changed(self) -> str:
         if self._no_run():

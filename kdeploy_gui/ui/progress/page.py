@@ -16,13 +16,15 @@ from kdeploy_gui.ui.filters import Filter
 from kdeploy_gui.ui.progress.actions import CONTEXT, SCOPE, FleetActions
 from kdeploy_gui.ui.progress.header import RunHeader
 from kdeploy_gui.ui.progress.model import FleetModel, Order, now
-from kdeploy_gui.ui.progress.tails import last_lines
+from kdeploy_gui.ui.progress.tails import last_lines, newest_told
 from kdeploy_gui.ui.progress.tool_bar import FleetToolBar
 from kdeploy_gui.ui.progress.views import FleetViews
 from kdeploy_gui.ui.session import Session
-from kdeploy_gui.ui.widgets import EmptyState, Hairline
+from kdeploy_gui.ui.widgets import Button, EmptyState, Hairline
 
 TICK_MS = 1000
+SUM_MS = 100
+"""From news of environments to the totals of the run."""
 TAIL_EVENTS = 200
 """Newest events looked through for the last lines of a log."""
 
@@ -50,6 +52,8 @@ class FleetPage(QWidget):
         self._pages = QStackedWidget()
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._tick)
+        self._summing = QTimer(self, interval=SUM_MS, singleShot=True)
+        self._summing.timeout.connect(self._sum_up)
         self._lay_out()
         self._restore()
         self._connect()
@@ -107,20 +111,28 @@ class FleetPage(QWidget):
         else:
             self._missed.clear()
             self.model.update(state, names, now())
-            self.header.show_run(state, now())
             self._go_to_wanted()
-            self.actions_here.refresh()
+            if state.outcome is not None:
+                self._sum_up()
+            elif not self._summing.isActive():
+                self._summing.start()
+
+    def _sum_up(self) -> None:
+        self.header.show_run(self.model.run, now())
+        self.actions_here.refresh()
 
     def _show_state(self) -> None:
         """The run's newest snapshot, from the first to the last cell."""
         state = self._session.runs.state(self._run)
         if state is None:
             return
-        self._pages.setCurrentIndex(1)
+        self._show_parts()
         self.model.show(state, now())
         self.header.show_run(state, now())
         if not self._go_to_wanted() and self.model.rowCount():
             self.views.go_to(self.model.at(0).name)
+            if self.detail.run != self._run:  # the cursor was on one of that name: it did not move
+                self.detail.show_environment(self._run, self.views.current)
         if self._focus_wanted:
             self.focus_first()
         self._ask_for_tails()
@@ -183,7 +195,7 @@ class FleetPage(QWidget):
 
     async def _take_tails(self) -> None:
         run, panes, session = self._run, self.views.panes, self._session
-        newest = {name: session.runs.events(run, name)[-TAIL_EVENTS:][::-1] for name in panes.visible_names()}
+        newest = {name: newest_told(session.runs.events(run, name), TAIL_EVENTS) for name in panes.visible_names()}
 
         def read() -> dict[str, tuple[str, ...]]:
             output = session.services.output.read
@@ -198,13 +210,20 @@ class FleetPage(QWidget):
         self.model.set_filter(chosen)
         self._session.settings.setValue("fleet/filter", self.tools.filter.text)
 
+    def _show_parts(self) -> None:
+        """The run with its details; the details alone, such as a console, where there is no run."""
+        self._pages.setCurrentIndex(1)
+        for each in (self.header, self._upper):
+            each.setVisible(self._run != 0)
+
     def _order(self, order: Order) -> None:
         self.model.set_order(order)
         self._session.settings.setValue("fleet/order", order.name)
 
     def _lay_out(self) -> None:
         look = self._session.look
-        upper, whole = QWidget(), QWidget()
+        whole = QWidget()
+        self._upper = upper = QWidget()
         above, column, outer = QVBoxLayout(upper), QVBoxLayout(whole), QVBoxLayout(self)
         for each in (above, column, outer):
             each.setContentsMargins(0, 0, 0, 0)
@@ -219,9 +238,10 @@ class FleetPage(QWidget):
         column.addWidget(self.header)
         column.addWidget(Hairline(look))
         column.addWidget(self.splitter, 1)
-        empty = EmptyState(
-            look, "rocket-launch-outline", "No run yet", "Choose environments on the left and deploy to them."
-        )
+        deploy = Button("New deployment", look, icon="plus")
+        deploy.clicked.connect(lambda: self._session.commands.run("deployment.new"))
+        says = "Choose environments on the left and deploy to them."
+        empty = EmptyState(look, "rocket-launch-outline", "No run yet", says, [deploy])
         self._pages.addWidget(empty)
         self._pages.addWidget(whole)
         outer.addWidget(self._pages)
@@ -249,6 +269,7 @@ class FleetPage(QWidget):
         self.tools.filter.changed.connect(self._filter)
         self.tools.ordered.connect(self._order)
         self.splitter.splitterMoved.connect(self._save_split)
+        self.detail.wanted.connect(self._show_parts)
         views.chosen.connect(self._chosen)
         views.drilled.connect(self._drilled)
         views.selected.connect(self._selected)

@@ -143,13 +143,12 @@ def row_of(state: EnvironmentState, run: RunState, now: datetime) -> Row:
     """The row of an environment."""
     condition = condition_of(state)
     stages = tuple(stage_cell(each, state, now) for each in state.stages)
-    done = sum(each.outcome is StageOutcome.SUCCEEDED for each in state.stages)
     began = state.started or run.submitted
     ended = state.finished if state.status.is_final else now
     return Row(
         name=state.name,
         condition=condition,
-        share=done / len(stages),
+        share=state.stages_done / len(run.stages),
         stages=stages,
         elapsed=clock((ended - began).total_seconds()) if began and ended else "",
         now=now_text(state, condition, now),
@@ -193,8 +192,8 @@ def totals_of(run: RunState, now: datetime) -> Totals:
     """The run in numbers."""
     everyone = run.environments.values()
     found = Counter(condition_of(each) for each in everyone)
-    done = sum(stage.outcome is StageOutcome.SUCCEEDED for each in everyone for stage in each.stages)
-    stages = len(everyone) * len(Stage)
+    done = sum(each.stages_done for each in everyone)
+    stages = len(everyone) * len(run.stages)
     began, ended = run.submitted, run.finished or now
     return Totals(
         counts=tuple((each, found[each]) for each in _COUNTED if found[each]),

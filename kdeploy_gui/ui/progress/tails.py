@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
-from kdeploy_gui.model.event import Event, OutputAppended
+from kdeploy_gui.model.event import Channel, Event, OutputAppended
 from kdeploy_gui.ui.log.ansi import clean
 from kdeploy_gui.ui.log.narrate import narrate
 
@@ -14,6 +15,15 @@ LINES = 3
 
 Read = Callable[[int, int], bytes]
 """Stored output of one environment: offset, length."""
+
+
+def newest_told(events: Sequence[Event], count: int) -> list[Event]:
+    """The newest events, newest first, without those of the serial console: it may print all the time."""
+    return list(islice((each for each in reversed(events) if not _is_of_console(each)), count))
+
+
+def _is_of_console(event: Event) -> bool:
+    return isinstance(event.body, OutputAppended) and event.body.channel is Channel.CONSOLE
 
 
 def last_lines(events: Iterable[Event], read: Read, count: int = LINES) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""What can be done with a run: cancel it, retry what failed, save its report. Each asks with exactly what happens."""
+"""What can be done with a run: cancel it, retry what failed, save its report.
+
+Each asks with exactly what happens, where anything does.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,17 @@ async def retry(session: Session, run: RunState, names: Sequence[str] = ()) -> N
         session.navigator.fleet(number)
 
 
+async def validate(session: Session, run: RunState, names: Sequence[str]) -> None:
+    """Submit a new run that makes the readiness checks of a run again in these environments, and show it.
+
+    It changes nothing on the machines, so nobody is asked.
+    """
+    chosen = tuple(name for name in validatable(run) if name in names)
+    await unlock(session, chosen)
+    number = await session.bridge.ask(lambda: session.services.validate(run.run, chosen))
+    session.navigator.fleet(number)
+
+
 async def roll_back(session: Session, run: RunState, names: Sequence[str] = ()) -> None:
     """Submit a new run that takes back what a run placed, everywhere or in these environments, and show it."""
     chosen = tuple(name for name in changed(run) if not names or name in names)
@@ -81,6 +95,11 @@ def retryable(run: RunState) -> tuple[str, ...]:
         for each in run.environments.values()
         if each.status in RETRYABLE or condition_of(each) is Condition.NOT_READY
     )
+
+
+def validatable(run: RunState) -> tuple[str, ...]:
+    """Environments whose readiness checks can be made again."""
+    return tuple(each.name for each in run.environments.values() if each.can_validate and not run.takes_back)
 
 
 def changed(run: RunState) -> tuple[str, ...]:

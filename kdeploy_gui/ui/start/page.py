@@ -254,5 +254,6 @@ CARDS = (
 LINKS = (
     ("folder-open-outline", "lab.open", "Open a lab file...", "lab.toml of your team, kept under version control"),
     ("import", "environment.import", "Take hosts from ~/.ssh/config...", HOSTS),
+    ("monitor-multiple", "environment.guests", "Add guests from libvirt...", "Here or on another host"),
     ("book-open-outline", "help.first_steps", "Read the first steps", "F1, works offline"),
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtGui import QKeyEvent, QPainter, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
@@ -26,11 +26,13 @@ from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.unlocking import unlock_and_check
-from kdeploy_gui.ui.widgets import Button, Hairline, Kind, PlainLabel, StateLabel
+from kdeploy_gui.ui.widgets import Button, Ground, Hairline, Kind, PlainLabel, StateLabel
+from kdeploy_gui.ui.wizard.asked_instruments import AskedInstruments
 from kdeploy_gui.ui.wizard.fleet_model import TITLES, FleetModel, Index
 
 KEYS = ("tag", "group", "name", "status")
 WIDTHS = (192, 164, 114, 96, 96, 108, 108)
+WIDEST_NAME = 320
 SIDE = 280
 NARROW, SUMMED_UP = 900, (4, 5, 6)
 """Width at 100 % under which packages, space and instruments are left to the side panel."""
@@ -54,7 +56,13 @@ class FleetTree(QTreeView):
         self.header().setProperty("edge", True)
         for number, width in enumerate(WIDTHS):
             self.setColumnWidth(number, look.px(width))
-        model.modelReset.connect(self.expandAll)
+        model.modelReset.connect(self._show_all)
+
+    def _show_all(self) -> None:
+        """All groups open, names whole as far as there is room for them."""
+        self.expandAll()
+        whole = self.sizeHintForColumn(0) + self._look.px(8)
+        self.setColumnWidth(0, min(max(whole, self._look.px(WIDTHS[0])), self._look.px(WIDEST_NAME)))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Space ticks."""
@@ -90,7 +98,7 @@ class EnvironmentsStep(QWidget):
     title = "Environments"
     fields: tuple[str, ...] = ("environments", "name")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, asked: AskedInstruments) -> None:
         super().__init__()
         self._session = session
         look = session.look
@@ -100,7 +108,7 @@ class EnvironmentsStep(QWidget):
         self.name.setMinimumWidth(look.px(120))
         self.name.setMaximumWidth(look.px(200))
         self.filter = FilterBar(look, KEYS, "Filter: text, tag:, group:, status:")
-        self.model = FleetModel(session.machines, look)
+        self.model = FleetModel(session.machines, asked, look)
         self.tree = FleetTree(self.model, look)
         self.filter.serve(self.tree)
         self.side = SidePanel(session)
@@ -111,6 +119,7 @@ class EnvironmentsStep(QWidget):
         self.tree.selectionModel().currentChanged.connect(self._moved)
         session.machines.changed.connect(self._lab_changed)
         session.machines.checked.connect(self._checked)
+        session.instruments.changed.connect(self._checked)
         self._show_rows()
 
     def show_draft(self, draft: PlanDraft) -> None:
@@ -119,12 +128,24 @@ class EnvironmentsStep(QWidget):
         if self.name.text() != draft.name:
             self.name.setText(draft.name)
         self.model.measured = first_folder(draft)
+        self._measure()
         self.model.choose(each.name for each in self._chosen())
         self.side.show_choice(draft.environments, len(self._chosen()), len(self._session.machines.environments))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Space is looked at where the plan now points."""
+        super().showEvent(event)
+        self._measure()
 
     def apply(self, draft: PlanDraft) -> PlanDraft:
         """The draft with what was entered here."""
         return replace(draft, name=self._draft.name, environments=self._draft.environments)
+
+    def _measure(self) -> None:
+        folder = self.model.measured
+        is_one = folder.startswith(("/", "~/")) and folder.isprintable()
+        if self.isVisible():
+            self._session.machines.measure(folder if is_one else "")
 
     def subtitle(self, draft: PlanDraft) -> str:
         """How many are chosen."""
@@ -254,12 +275,12 @@ class SidePanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(look.px(16), look.px(16), look.px(16), look.px(16))
         column.setSpacing(look.px(8))
-        for each in (
-            self._count,
-            PlainLabel("In the plan this reads", look, Text.CELL, "t3"),
-            self._text,
-            self._problems,
-        ):
+        reads = Ground(look)
+        inside = QVBoxLayout(reads)
+        inside.setContentsMargins(look.px(12), look.px(8), look.px(12), look.px(8))
+        inside.addWidget(self._text)
+        said = PlainLabel("In the plan this reads", look, Text.CELL, "t3")
+        for each in (self._count, said, reads, self._problems):
             column.addWidget(each)
         column.addWidget(Hairline(look))
         for label in (self._title, self._state, self._lines):

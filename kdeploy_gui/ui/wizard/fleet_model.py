@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt, Signal
@@ -16,10 +16,11 @@ from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.machines import Machines
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.tips import plain_tip
+from kdeploy_gui.ui.wizard.asked_instruments import AskedInstruments
 
 Index = QModelIndex | QPersistentModelIndex
 TITLES = ("Environment", "Kernel", "Connection", "Host key", "Packages", "Space", "Instruments", "Result")
-SPACE = 5
+SPACE, INSTRUMENTS = 5, 6
 SHORT = range(1, 10)
 """Lengths of a folder that the title of its column has room for."""
 Cell = tuple[Condition | None, str]
@@ -40,15 +41,17 @@ class FleetModel(QAbstractItemModel):
 
     ticked = Signal()
 
-    def __init__(self, machines: Machines, look: Look) -> None:
+    def __init__(self, machines: Machines, asked: AskedInstruments, look: Look) -> None:
         super().__init__()
         self._machines = machines
+        self._asked = asked
         self._look = look
         self._groups: list[Node] = []
         self._shown: tuple[Environment, ...] = ()
         self.chosen: frozenset[str] = frozenset()
         self.measured = ""
         machines.checked.connect(self._checked)
+        asked.changed.connect(self._repaint_instruments)
 
     def show(self, environments: Sequence[Environment]) -> None:
         """Other rows, if they are other ones."""
@@ -165,6 +168,8 @@ class FleetModel(QAbstractItemModel):
         check = self._machines.result(environment.name)
         if check is None:
             return Condition.NOT_TRIED, "Not checked"
+        if column == INSTRUMENTS:
+            return self._asked.cell(environment) if check.facts is not None else (Condition.NOT_TRIED, "Not tried")
         return _CELLS[column](environment, check, self.measured)
 
     def _tick(self, node: Node) -> Qt.CheckState:
@@ -196,6 +201,12 @@ class FleetModel(QAbstractItemModel):
                 if node.name == name:
                     above = self.index(row, 0)
                     self.dataChanged.emit(self.index(number, 1, above), self.index(number, len(TITLES) - 1, above))
+
+    def _repaint_instruments(self) -> None:
+        for row, group in enumerate(self._groups):
+            above = self.index(row, 0)
+            first, last = (self.index(number, INSTRUMENTS, above) for number in (0, len(group.children) - 1))
+            self.dataChanged.emit(first, last)
 
     def _repaint_all(self) -> None:
         if not self._groups:
@@ -244,12 +255,12 @@ def _packages(_: Environment, check: EnvironmentCheck, __: str) -> Cell:
 def _space(_: Environment, check: EnvironmentCheck, path: str) -> Cell:
     if check.facts is None:
         return Condition.NOT_TRIED, "Not tried"
-    disk = check.facts.disks.get(path)
-    return (Condition.DONE, size(disk.free_bytes)) if disk else (Condition.NOT_TRIED, "Not checked")
-
-
-def _instruments(_: Environment, check: EnvironmentCheck, __: str) -> Cell:
-    return (Condition.NOT_TRIED, "Not checked") if check.facts is not None else (Condition.NOT_TRIED, "Not tried")
+    folder = check.facts.folders.get(check.facts.expand(path))
+    if folder is None:
+        return Condition.NOT_TRIED, "Not checked"
+    if folder.read_only:
+        return Condition.FAILED, "Read-only"
+    return (Condition.DONE, size(folder.disk.free_bytes)) if folder.disk else (Condition.UNKNOWN, "Unknown")
 
 
 def _result(_: Environment, check: EnvironmentCheck, __: str) -> Cell:
@@ -266,13 +277,11 @@ def _result(_: Environment, check: EnvironmentCheck, __: str) -> Cell:
             return Condition.FAILED, f"{check.failure.code}: {check.failure.message}"
 
 
-_CELLS: tuple[Callable[[Environment, EnvironmentCheck, str], Cell], ...] = (
-    lambda environment, _, __: (None, environment.name),
-    _kernel,
-    _connection,
-    _host_key,
-    _packages,
-    _space,
-    _instruments,
-    _result,
-)
+_CELLS: Mapping[int, Callable[[Environment, EnvironmentCheck, str], Cell]] = {
+    1: _kernel,
+    2: _connection,
+    3: _host_key,
+    4: _packages,
+    SPACE: _space,
+    7: _result,
+}

@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
-from kdeploy_gui.model.plan import Instrumentation, PlanDraft, Want
+from kdeploy_gui.model.plan import PlanDraft, Want
 from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.ui.look import Text
 from kdeploy_gui.ui.session import Session
-from kdeploy_gui.ui.widgets import PlainLabel
+from kdeploy_gui.ui.widgets import Hairline, PlainLabel
+from kdeploy_gui.ui.wizard.asked_instruments import AskedInstruments
 from kdeploy_gui.ui.wizard.table import Column, ItemTable, ItemView
 
 CHOICES = tuple(each.value for each in (Want.OFF, Want.WANTED, Want.REQUIRED))
+NEEDS = 6
+"""Environments whose needs are told."""
 EXPLAINED = {
     "off": "Left as it is",
     "wanted": "Switched on where the kernel has it; the run goes on without it",
@@ -30,13 +33,14 @@ class Wish:
     name: str
     title: str
     want: str
+    known: str = ""
 
 
 COLUMNS = (
     Column("Instrument", "", lambda each: each.title, width=240),
     Column("Needed", "want", lambda each: each.want, lambda each, text: replace(each, want=text), CHOICES, width=120),
     Column("What that means", "meaning", lambda each: EXPLAINED[each.want], width=420),
-    Column("On the chosen environments", "known", lambda _: "Not checked"),
+    Column("On the chosen environments", "known", lambda each: each.known),
 )
 
 
@@ -47,9 +51,10 @@ class InstrumentationStep(QWidget):
     title = "Instrumentation"
     fields: tuple[str, ...] = ("instrumentation",)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, asked: AskedInstruments) -> None:
         super().__init__()
         look = session.look
+        self._asked = asked
         self._catalogue = tuple(session.services.instruments.all())
         self.table = ItemTable(look, COLUMNS)
         self.view = ItemView(look, self.table, "Instruments")
@@ -59,11 +64,8 @@ class InstrumentationStep(QWidget):
         tools = QHBoxLayout()
         tools.setContentsMargins(look.px(16), look.px(8), look.px(16), look.px(8))
         tools.setSpacing(look.px(16))
-        tools.addWidget(
-            PlainLabel(
-                "Space goes to the next choice. What each kernel has is looked up in the review.", look, Text.CELL, "t3"
-            )
-        )
+        hint = "Space goes to the next choice. The chosen environments are looked at for what is asked here."
+        tools.addWidget(PlainLabel(hint, look, Text.CELL, "t3"))
         tools.addStretch()
         tools.addWidget(self.may_reboot)
         column = QVBoxLayout(self)
@@ -72,13 +74,22 @@ class InstrumentationStep(QWidget):
         column.addLayout(tools)
         column.addWidget(self._note)
         column.addWidget(self.view, 1)
+        column.addWidget(Hairline(look))
+        self.needs = PlainLabel("", look, Text.CELL, "t2", selectable=True, wrap=True)
+        self.needs.setAccessibleName("What the environments would need")
+        self.needs.setContentsMargins(look.px(16), look.px(8), look.px(16), look.px(8))
+        column.addWidget(self.needs)
         self.table.edited.connect(self.edited)
         self.may_reboot.toggled.connect(self._toggled)
+        self.view.selectionModel().currentChanged.connect(self._tell_needs)
+        asked.changed.connect(self._tell_known)
+        self._tell_needs()
 
     def show_draft(self, draft: PlanDraft) -> None:
         """Show a draft's wishes."""
         wants = draft.instrumentation.wants
         self.table.show_items([Wish(e.name, e.title, wants.get(e.name, Want.OFF).value) for e in self._catalogue])
+        self._tell_known()
         self.may_reboot.setChecked(draft.instrumentation.may_reboot)
 
     def apply(self, draft: PlanDraft) -> PlanDraft:
@@ -89,7 +100,8 @@ class InstrumentationStep(QWidget):
             for each in self.table.items
             if each.want != Want.OFF.value or each.name in before
         }
-        return replace(draft, instrumentation=Instrumentation(wants, self.may_reboot.isChecked()))
+        wishes = replace(draft.instrumentation, wants=wants, may_reboot=self.may_reboot.isChecked())
+        return replace(draft, instrumentation=wishes)
 
     def subtitle(self, draft: PlanDraft) -> str:
         """How many are asked for."""
@@ -119,3 +131,17 @@ class InstrumentationStep(QWidget):
 
     def _toggled(self) -> None:
         self.edited.emit()
+
+    def _tell_known(self) -> None:
+        off = Want.OFF.value
+        known = [replace(e, known="" if e.want == off else self._asked.summary(e.name)) for e in self.table.items]
+        self.table.show_items(known)
+        self._tell_needs()
+
+    def _tell_needs(self) -> None:
+        row = self.view.currentIndex().row()
+        wish = self.table.items[row] if 0 <= row < len(self.table.items) else None
+        lines = self._asked.needs(wish.name) if wish is not None and wish.want != Want.OFF.value else ()
+        more = [f"and {len(lines) - NEEDS} more"] if len(lines) > NEEDS else []
+        self.needs.setText("\n".join([*lines[:NEEDS], *more]))
+        self.needs.setVisible(bool(lines))

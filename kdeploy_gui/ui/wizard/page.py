@@ -24,6 +24,7 @@ from kdeploy_gui.ui.tips import plain_tip
 from kdeploy_gui.ui.unlocking import unlock
 from kdeploy_gui.ui.widgets import Button, Kind, PlainLabel
 from kdeploy_gui.ui.wizard.artifacts import ArtifactsStep, listed
+from kdeploy_gui.ui.wizard.asked_instruments import AskedInstruments
 from kdeploy_gui.ui.wizard.dependencies import DependenciesStep
 from kdeploy_gui.ui.wizard.drafts import SCOPE, Drafts
 from kdeploy_gui.ui.wizard.environments import EnvironmentsStep
@@ -53,11 +54,12 @@ class WizardPage(QWidget):
         self._checking: asyncio.Task[None] | None = None
         self._submitting = False
         look = session.look
+        self._asked = AskedInstruments(session, self)
         pages = (
-            EnvironmentsStep(session),
+            EnvironmentsStep(session, self._asked),
             ArtifactsStep(session),
             DependenciesStep(session),
-            InstrumentationStep(session),
+            InstrumentationStep(session, self._asked),
             ValidationStep(session),
         )
         self.environments, self.artifacts = pages[:2]
@@ -109,6 +111,7 @@ class WizardPage(QWidget):
         self._drafts.save()
         if number == REVIEW:
             self._plan()
+            self.review.focus_first()
         else:
             self.steps[number].focus_first()
         self._show_footer()
@@ -155,9 +158,11 @@ class WizardPage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Commands act on this page from now on."""
         self._drafts.show_page(self)
+        self._asked.watch(True)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """They act on it no more; what was entered is stored."""
+        self._asked.watch(False)
         if self._drafts.shown is self:
             self._drafts.show_page(None)
         self._drafts.save()
@@ -172,6 +177,7 @@ class WizardPage(QWidget):
             for each in self.steps:
                 if each is not self.sender():
                     each.show_draft(edited)
+            self._asked.show_draft(edited)
             self._show_bar()
             self._check_soon()
 
@@ -199,6 +205,7 @@ class WizardPage(QWidget):
         self.artifacts.show_folder(self._draft.folder)
         for each in self.steps:
             each.show_draft(self._draft.draft)
+        self._asked.show_draft(self._draft.draft)
         self._show_bar()
 
     def _check_soon(self) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from kdeploy_gui.model.figures import size
 from kdeploy_gui.model.preview import FileChange, FilePreview
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.look import Look
@@ -15,7 +16,7 @@ from kdeploy_gui.ui.look import Row as Height
 from kdeploy_gui.ui.progress.delegate import Brush
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.tips import plain_tip
-from kdeploy_gui.ui.wizard.review_rows import mebibytes, plural
+from kdeploy_gui.ui.wizard.review_rows import plural
 
 LIST_WIDTH = 232
 CONDITIONS = {
@@ -38,7 +39,7 @@ def brief(file: FilePreview) -> str:
         removed = sum(each.kind == "removed" for each in file.diff)
         return " ".join([f"+{added}"] * bool(added) + [f"\u2212{removed}"] * bool(removed))
     if file.change is FileChange.NEW or file.content_changes:
-        return mebibytes(file.size)
+        return size(file.size)
     return "mode" if file.mode_changes else "owner"
 
 

@@ -50,6 +50,7 @@ def remarks_of(problems: Sequence[Problem], previews: Sequence[EnvironmentPrevie
     return (
         *(Remark(Condition.FAILED, each.message, each.field, (Act.FIELD,), field=each.field) for each in problems),
         *_refusals(previews),
+        *_reboots(previews),
         *_notices(previews),
         *_missing(previews),
         *_instruments(previews),
@@ -78,6 +79,17 @@ def _acts(names: Sequence[str], failure: Failure) -> tuple[Act, ...]:
     if len(names) == 1 and failure.category is Category.TRUST:
         return (Act.TRUST, Act.LEAVE_OUT)
     return (Act.FILE, Act.LEAVE_OUT) if failure.where.path else (Act.LEAVE_OUT,)
+
+
+def _reboots(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
+    groups: dict[str, list[str]] = {}
+    for each in previews:
+        if each.reboot and not each.refusals:
+            groups.setdefault(each.reboot, []).append(each.environment)
+    for words, names in groups.items():
+        verb = "is rebooted" if len(names) == 1 else "are rebooted"
+        title = f"{plural(len(names), 'environment')} {verb}"
+        yield Remark(Condition.INFORMATION, title, f"The run boots {words}.", (Act.SHOW,), tuple(names))
 
 
 def _notices(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
@@ -109,7 +121,7 @@ def _instruments(previews: Iterable[EnvironmentPreview]) -> Iterator[Remark]:
     groups: dict[tuple[str, InstrumentPresence], list[str]] = {}
     for each in previews:
         for instrument in () if each.refusals else each.instruments:
-            if instrument.presence is not InstrumentPresence.ON:
+            if instrument.presence is not InstrumentPresence.ON and not instrument.comes:
                 groups.setdefault((instrument.title, instrument.presence), []).append(each.environment)
     words = {InstrumentPresence.ABSENT: "is absent", InstrumentPresence.OFF: "is off"}
     for (title, presence), names in groups.items():

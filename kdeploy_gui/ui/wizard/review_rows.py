@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from posixpath import commonpath, dirname
 
+from kdeploy_gui.model.figures import size
 from kdeploy_gui.model.plan import Plan, Want
 from kdeploy_gui.model.preview import (
     DependencyChange,
@@ -22,15 +23,7 @@ from kdeploy_gui.model.preview import (
 from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.states import Condition
 
-MIB = 1024 * 1024
 PLANNING = "Planning"
-
-
-def mebibytes(count: int) -> str:
-    """`5.2 MiB`; what is less than a tenth of one in KiB or bytes."""
-    if count >= MIB // 10:
-        return f"{count / MIB:,.1f} MiB"
-    return f"{count / 1024:.1f} KiB" if count >= 1024 else f"{count} B"
 
 
 def plural(number: int, noun: str, nouns: str = "") -> str:
@@ -142,7 +135,7 @@ def _cell(name: str, preview: EnvironmentPreview | None, column: Column) -> Cell
             instrument = next((each for each in preview.instruments if each.name == column.key), None)
             return _as_cause(preview, _instrument_cell(instrument))
         case Kind.SEND:
-            text = mebibytes(preview.bytes_to_send) if preview.bytes_to_send else "0"
+            text = size(preview.bytes_to_send) if preview.bytes_to_send else "0"
             return Cell((Part(text, "t2"),), f"{text} to send")
         case _:
             return _verdict_cell(preview)
@@ -213,7 +206,7 @@ def _instrument_cell(found: InstrumentPreview | None) -> Cell:
     match found.presence:
         case InstrumentPresence.ON:
             return Cell((_part(Condition.ON, word, "t2"),), word, found.note)
-        case _ if found.want is Want.REQUIRED:
+        case _ if found.want is Want.REQUIRED and not found.comes:
             return Cell((_part(Condition.REFUSED, word, "failed"),), f"{word}, required", found.note)
         case InstrumentPresence.NOT_CHECKED:
             return Cell((_part(Condition.UNKNOWN, word, "t3"),), word, found.note)
@@ -229,9 +222,9 @@ def _verdict_cell(preview: EnvironmentPreview) -> Cell:
         case Verdict.SAME:
             return Cell((_part(Condition.SAME, "Nothing to send", "t3"),), "Nothing to send, one check")
         case _:
-            return Cell(
-                (Part("Deploy", "t2", "arrow-right", "t2"),), "Deploy", "\n".join((*preview.switches, *preview.notices))
-            )
+            reboot = (f"boots {preview.reboot}",) if preview.reboot else ()
+            tip = "\n".join((*reboot, *preview.switches, *preview.notices))
+            return Cell((Part("Deploy", "t2", "arrow-right", "t2"),), "Deploy", tip)
 
 
 def headline(rows: Sequence[Row]) -> tuple[str, str]:
@@ -259,7 +252,7 @@ def footer(previews: Iterable[EnvironmentPreview]) -> str:
     packages = sum(len(each.installed) for each in chosen)
     if not chosen:
         return ""
-    sends = f"Sends {plural(files, 'file')} ({mebibytes(sum(each.bytes_to_send for each in chosen))})"
+    sends = f"Sends {plural(files, 'file')} ({size(sum(each.bytes_to_send for each in chosen))})"
     installs = f" and installs {plural(packages, 'package')}" if packages else ""
     if not files and not packages and all(each.verdict is Verdict.SAME for each in chosen):
         return "Sends nothing: one check for each environment."

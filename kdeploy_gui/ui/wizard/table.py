@@ -49,8 +49,13 @@ class ItemTable(QAbstractTableModel):
         self._problems: Mapping[tuple[int, str], str] = {}
 
     def show_items(self, items: Sequence[Any]) -> None:
-        """Other rows."""
-        if tuple(items) != self.items:
+        """Other rows; where there are as many, the cursor stays."""
+        if tuple(items) == self.items:
+            return
+        if len(items) == len(self.items):
+            self.items = tuple(items)
+            self.dataChanged.emit(self.index(0, 0), self.index(len(items) - 1, len(self.columns) - 1))
+        else:
             self.beginResetModel()
             self.items = tuple(items)
             self._problems = {}

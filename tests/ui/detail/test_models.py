@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from pytestqt.modeltest import ModelTester
 
 from kdeploy_gui.errors import Category
-from kdeploy_gui.model.check import EnvironmentCheck
+from kdeploy_gui.model.check import EnvironmentCheck, InstrumentLook
 from kdeploy_gui.model.environment import Environment, Kind
 from kdeploy_gui.model.event import (
     CheckDone,
@@ -91,7 +93,7 @@ def test_a_running_step_says_what_it_does(look: Look) -> None:
 
     item = model.steps[3].item
     assert (item.condition, item.attempts) == (Condition.RETRYING, "2")
-    assert item.detail == "20.0 MB of 41.8 MB, sending b"
+    assert item.detail == "19.1 MiB of 39.9 MiB, sending b"
     assert item.took
 
 
@@ -111,12 +113,21 @@ def test_a_second_attempt_replaces_what_the_first_found(look: Look) -> None:
     assert (1, 5) in changed
 
 
+def test_a_failed_check_says_what_it_stands_on_and_what_would_help() -> None:
+    story = Story()
+    check = CheckDone("load", False, "9.00", "at most 8.00", "/proc/loadavg", "E-CHECK-LOAD", "Wait a minute.")
+    story.tell(check, Stage.VALIDATING)
+    ((_, _, item),) = parts_of(story.events)
+    assert (item.word, item.detail) == ("Failed", "9.00 (at most 8.00). Evidence: /proc/loadavg. Wait a minute.")
+
+
 def test_parts_name_what_is_wrong() -> None:
     story = Story()
     for body in (
         DependencyDone("perf", "missing", "", ">=5", False),
         InstrumentState("kasan", "required", "yes", "yes", "no", "no", "not built in"),
         InstrumentState("kcov", "wanted", "yes", "yes", "yes", "yes"),
+        InstrumentState("lockdep", "wanted", "yes", "yes", "no", "no", "it has ended", "spent", "reboot"),
         FileDone("/opt/x", "mode", 0, ""),
     ):
         story.tell(body, Stage.INSTRUMENTATION)
@@ -126,6 +137,7 @@ def test_parts_name_what_is_wrong() -> None:
         ("perf", Condition.WARNING, "Missing", "wanted >=5"),
         ("kasan", Condition.FAILED, "Absent", "required, built in yes, reachable yes. not built in"),
         ("kcov", Condition.PROVEN, "Proven", "wanted, built in yes, reachable yes"),
+        ("lockdep", Condition.SPENT, "Spent", "wanted, built in yes, reachable yes. it has ended. reboot"),
         ("/opt/x", Condition.CHANGED, "Mode set", ""),
     ]
 
@@ -161,7 +173,7 @@ def test_the_newest_value_of_a_fact_counts(look: Look, qtmodeltester: ModelTeste
 def test_what_moved_is_named(look: Look, qtmodeltester: ModelTester) -> None:
     rebooted = Facts(kernel_release="6.12", kernel_build="#2", machine="x86_64", boot_id="b2")
     because = ("the machine has rebooted", "/opt/a has other content")
-    moved = grounds(MARK, EnvironmentCheck("a", False, because, rebooted, MARK), START + timedelta(hours=1))
+    moved = grounds(MARK, EnvironmentCheck("a", False, because, rebooted, MARK), START + timedelta(hours=1), None)
     model = GroundsModel(look)
     model.show_grounds(moved)
     qtmodeltester.check(model)  # type: ignore[no-untyped-call]
@@ -173,10 +185,28 @@ def test_what_moved_is_named(look: Look, qtmodeltester: ModelTester) -> None:
 
 def test_nothing_is_claimed_that_was_not_looked_at() -> None:
     for check, looked in ((None, None), (EnvironmentCheck("a", True, (), FACTS, MARK), START - timedelta(hours=1))):
-        found = grounds(MARK, check, looked)
+        found = grounds(MARK, check, looked, None)
         assert [each.condition for each in found[:4]] == [Condition.UNKNOWN] * 4
-    holds = grounds(MARK, EnvironmentCheck("a", True, ("fine",), FACTS, MARK), START + timedelta(hours=1))
+    holds = grounds(MARK, EnvironmentCheck("a", True, ("fine",), FACTS, MARK), START + timedelta(hours=1), None)
     assert [each.condition for each in holds[:3]] == [Condition.SAME] * 3
+
+
+@pytest.mark.parametrize(
+    ("state", "condition"),
+    [("proven", Condition.SAME), ("active", Condition.SAME), ("spent", Condition.CHANGED), ("", Condition.CHANGED)],
+)
+def test_instruments_that_are_on_no_more_are_told(state: str, condition: Condition) -> None:
+    mark = replace(MARK, instruments={"kasan": "active"})
+    found = (InstrumentState("kasan", "wanted", state=state),) if state else ()
+    look = InstrumentLook("a", START + timedelta(hours=1), (*found, InstrumentState("kcov", "off", state="off")))
+
+    assert grounds(mark, None, None, look)[3].cells[1:] == (
+        condition.word,
+        "kasan active",
+        f"kasan {state}" if state else "",
+    )
+    assert grounds(mark, None, None, replace(look, time=START - timedelta(hours=1)))[3].condition is Condition.UNKNOWN
+    assert grounds(replace(mark, instruments={}), None, None, look)[3].proven == "none asked for"
 
 
 def test_the_title_says_what_is_known() -> None:

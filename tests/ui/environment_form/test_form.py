@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.model.check import CheckPart
-from kdeploy_gui.model.environment import Become, Environment, Kind, Power
+from kdeploy_gui.model.environment import Become, Console, ConsoleProtocol, Environment, Kernel, Kind, Power
 from kdeploy_gui.ui.environment_form.form import EnvironmentForm
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
@@ -136,6 +136,18 @@ def test_an_edit_writes_what_differs_and_keeps_what_others_wrote(
     after = lab.read_text()
     assert '# the slow one, says jo\nname = "renamed"' in after
     assert demo.services.inventory.get("renamed").kind is Kind.QEMU
+
+
+def test_a_guest_whose_address_libvirt_tells_keeps_its_domain(demo: Session, qtbot: QtBot, show: Show) -> None:
+    guest = Environment(name="vm", host="", kind=Kind.QEMU, uri="test:///default", domain="test")
+    assert demo.services.inventory.add(guest) == ()
+    form = form_of(demo, show, "vm")
+    assert form.test.isEnabled()
+    fill(form, user="lab")
+    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
+    with qtbot.waitSignal(form.done, timeout=10_000):
+        press(qtbot, form.save)
+    assert demo.services.inventory.get("vm") == replace(guest, user="lab")
 
 
 def test_the_same_field_changed_by_hand_meanwhile_is_not_overwritten(
@@ -289,8 +301,11 @@ def test_a_key_file_is_chosen_and_the_page_can_be_walked(
     press(qtbot, form.fields.browse)
     qtbot.waitUntil(lambda: not answers.paths)
     assert not form.fields.rows["jump"].isVisible()
-    press(qtbot, form.more)
+    login = form.sections.folded["Login"]
+    assert login.button.accessibleName() == "Login, folded: Nothing set"
+    press(qtbot, login.button)
     assert form.fields.rows["jump"].isVisible()
+    assert login.button.accessibleName() == "Login, open"
     form.fields.become.setCurrentIndex(1)
     assert form.fields.environment().become is Become.SUDO
     assert "sudo" in form.fields.become.toolTip()
@@ -348,3 +363,144 @@ def test_power_and_boot_are_edited_and_their_comments_stay(
     saved = demo.services.inventory.get(name)
     assert (saved.power.reset, saved.boot_timeout) == ("pdu 3 cycle", 0.0)
     assert 'off = "pdu 3 off" # the red plug' in lab.read_text()
+
+
+GUEST = """\
+# Ours.
+[[environment]]
+name = "vm"  # the debug one
+kind = "qemu"
+uri = "qemu:///system"
+domain = "kd-debug"
+host_ca = ["{key}"]
+roots = ["/opt"]
+monitor = "2m"
+[environment.console]
+tcp = "ser2net.lab:4001"  # port 1
+protocol = "raw"
+[[environment.kernel]]
+name = "kasan"  # slow
+image = "/srv/bzImage"
+"""
+
+
+def shown_rows(form: EnvironmentForm) -> set[str]:
+    return {key for key, row in form.fields.rows.items() if row.isVisible()}
+
+
+def test_a_guest_is_edited_and_what_the_form_does_not_know_stays(
+    session: Session, qtbot: QtBot, show: Show, tmp_path: Path
+) -> None:
+    key = "SHA256:" + "A" * 43
+    text = GUEST.format(key=key)
+    lab = session.services.lab_file
+    lab.write_text(text)
+    session.machines.reload()
+    qtbot.waitUntil(lambda: session.machines.get("vm") is not None, timeout=10_000)
+    form = form_of(session, show, "vm")
+    assert {"uri", "domain", "snapshot", "console", "console.tcp", "console.protocol", "monitor"} <= shown_rows(form)
+    assert not {"console.command", "power.on", "credential"} & shown_rows(form)
+    assert form.fields.text("host").placeholderText() == "libvirt tells it"
+    assert form.fields.kernels.text() == "kasan"
+    press(qtbot, form.sections.folded["Readiness"].button)
+    assert form.sections.folded["Readiness"].button.accessibleName() == "Readiness, folded: looked at every 2m"
+    assert "kernel" in shown_rows(form)
+    assert "power.on" not in shown_rows(form), "its hypervisor switches it"
+
+    form.fields.uri.setEditText("qemu+ssh://lab@hv/system")
+    fill(form, domain="kd-other", monitor="30s")
+    form.fields.snapshot.setCurrentIndex(form.fields.snapshot.findData("never"))
+    form.fields.autostart.setCurrentIndex(1)
+    form.fields.console.setCurrentIndex(form.fields.console.findData("command"))
+    qtbot.waitUntil(lambda: form.save.toolTip() == "Command is missing", timeout=10_000)
+    fill(form, **{"console.command": "picocom -q 'x"})
+    told(form, "console.command", qtbot, "Command must be a program with its arguments, but has no closing quotation")
+    fill(form, **{"console.command": "picocom -q /dev/ttyUSB0"})
+    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
+    with qtbot.waitSignal(form.done, timeout=10_000):
+        press(qtbot, form.save)
+
+    after = lab.read_text()
+    assert "# Ours.\n" in after
+    assert 'name = "vm"  # the debug one\n' in after
+    assert '[[environment.kernel]]\nname = "kasan"  # slow\nimage = "/srv/bzImage"\n' in after
+    assert session.services.inventory.get("vm") == Environment(
+        name="vm",
+        host="",
+        kind=Kind.QEMU,
+        uri="qemu+ssh://lab@hv/system",
+        domain="kd-other",
+        host_ca=(key,),
+        roots=("/opt",),
+        snapshot="never",
+        autostart=True,
+        monitor=30.0,
+        console=Console("picocom -q /dev/ttyUSB0"),
+        kernels=(Kernel("kasan", "/srv/bzImage"),),
+    )
+
+
+def test_the_console_of_a_board_and_what_is_wrong_with_it(
+    demo: Session, qtbot: QtBot, board: Board, show: Show
+) -> None:
+    name = board("board-1").name
+    form = form_of(demo, show, name)
+    console = form.sections.folded["Serial console"]
+    assert not {"uri", "domain", "snapshot", "console"} & shown_rows(form)
+    assert console.button.accessibleName() == "Serial console, folded: Nothing set"
+    press(qtbot, console.button)
+    assert form.fields.console.currentText() == "None"
+    form.fields.console.setCurrentIndex(form.fields.console.findData("tcp"))
+    assert {"console.tcp", "console.protocol"} <= shown_rows(form)
+    fill(form, **{"console.tcp": "ser2net.lab"})
+    told(form, "console.tcp", qtbot, "Host and port must be host:port")
+    fill(form, **{"console.tcp": "ser2net.lab:4001", "monitor": "now and then"})
+    told(form, "monitor", qtbot, "Looked at must be a duration such as 90s or 5m")
+    assert form.fields.rows["monitor"].isVisible(), "a mistake opens its section"
+    fill(form, monitor="")
+    form.fields.protocol.setCurrentIndex(form.fields.protocol.findData(ConsoleProtocol.RFC2217))
+    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
+    with qtbot.waitSignal(form.done, timeout=10_000):
+        press(qtbot, form.save)
+    saved = demo.services.inventory.get(name)
+    assert saved.console == Console(tcp="ser2net.lab:4001", protocol=ConsoleProtocol.RFC2217)
+    assert 'tcp = "ser2net.lab:4001"\nprotocol = "rfc2217"' in demo.services.lab_file.read_text()
+
+
+def test_scrolling_changes_no_field_under_the_pointer(session: Session, qtbot: QtBot, show: Show) -> None:
+    qtbot.waitUntil(lambda: session.machines.loaded, timeout=10_000)
+    form = form_of(session, show)
+    middle = QPointF(form.fields.kind.rect().center())
+    down = QWheelEvent(
+        middle,
+        QPointF(form.fields.kind.mapToGlobal(middle.toPoint())),
+        QPoint(),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(form.fields.kind, down)
+    assert form.fields.kind.currentIndex() == 0
+    assert not down.isAccepted(), "it goes on to the page"
+
+
+def test_a_new_guest_needs_an_address_or_a_domain(session: Session, qtbot: QtBot, show: Show) -> None:
+    qtbot.waitUntil(lambda: session.machines.loaded, timeout=10_000)
+    form = form_of(session, show)
+    fill(form, name="vm", host="x")
+    form.fields.kind.setCurrentIndex(form.fields.kind.findData(Kind.QEMU))
+    assert {"uri", "domain", "snapshot"} <= shown_rows(form)
+    fill(form, host="")
+    told(form, "host", qtbot, "Address is missing: give one, or the guest's domain in libvirt")
+    fill(form, domain="kd-new", become_credential="lab-sudo")
+    form.fields.legacy.setCurrentIndex(1)
+    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
+    assert form.fields.console.itemText(0) == "That of its domain"
+    summary = form.sections.folded["Login"].summary.text()
+    assert summary == "sudo password lab-sudo, old algorithms"
+    with qtbot.waitSignal(form.done, timeout=10_000):
+        press(qtbot, form.save)
+    wanted = Environment(name="vm", host="", kind=Kind.QEMU, domain="kd-new", become_credential="lab-sudo", legacy=True)
+    assert session.services.inventory.get("vm") == wanted

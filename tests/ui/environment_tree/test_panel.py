@@ -380,7 +380,7 @@ def test_the_more_menu_has_what_is_rarer(panel: EnvironmentPanel, session: Sessi
     more = next(each for each in panel.findChildren(QToolButton) if each.accessibleName() == "More about environments")
     QTest.mouseClick(more, Qt.MouseButton.LeftButton)
     titles = [each.text() for each in menu_of(panel, qtbot).actions() if not each.isSeparator()]
-    assert titles == ["Import from ~/.ssh/config...", "Check all", "Save filter..."]
+    assert titles == ["Import from ~/.ssh/config...", "Add guests from libvirt...", "Check all", "Save filter..."]
     menu_of(panel, qtbot).close()
 
     panel.saved.model.put("one", "name:a")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from kdeploy_gui.model.environment import Power, PowerAction
+from kdeploy_gui.model.environment import Kind, Power, PowerAction
 from kdeploy_gui.ui.environment_tree import power
 from kdeploy_gui.ui.environment_tree.panel import EnvironmentPanel
 from kdeploy_gui.ui.session import Session
@@ -110,3 +110,23 @@ def test_a_run_that_would_suffer_is_named(
     qtbot.waitUntil(lambda: bool(answers.asked))
     assert answers.asked[0].details == [f"a: {COMMANDS.off} (run 12 works on it now)"]
     qtbot.waitUntil(lambda: not session.bridge.busy, timeout=20_000)
+
+
+def test_a_guest_is_switched_by_libvirt(
+    panel: EnvironmentPanel, fill: Fill, session: Session, answers: Answers, qtbot: QtBot
+) -> None:
+    pytest.importorskip("libvirt")
+    guest = replace(machine("vm"), kind=Kind.QEMU, uri="test:///default", domain="test")
+    fill(guest)
+    inventory = session.services.inventory
+    inventory.switch("vm", PowerAction.ON)
+    session.machines.select(["vm"])
+    assert why_not(session) == ["", "", ""]
+    answers.yes.append(True)
+    session.commands.run("environment.power_off")
+    qtbot.waitUntil(lambda: len(answers.asked) == 1)
+    (asked,) = answers.asked
+    assert asked.details == ["vm: libvirt presses test's power button and pulls the plug after 60 s"]
+    assert asked.text.startswith("libvirt does it. Whatever goes on there ends at once")
+    qtbot.waitUntil(lambda: not session.bridge.busy, timeout=20_000)
+    assert inventory.guest_state("vm") == "shut off (it shut down)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,11 +14,14 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from kdeploy_gui.app import DeployOptions
 from kdeploy_gui.errors import Category, Evidence
 from kdeploy_gui.model.failure import Failure
 from kdeploy_gui.model.failure import Place as FailurePlace
 from kdeploy_gui.model.history import FailureRecord
+from kdeploy_gui.model.plan import Validation
 from kdeploy_gui.model.stage import Stage
+from kdeploy_gui.ui.errors.actions import Way
 from kdeploy_gui.ui.errors.causes import Cause
 from kdeploy_gui.ui.errors.detail import ErrorDetail, WrappedText
 from kdeploy_gui.ui.errors.page import ErrorsPage
@@ -260,3 +264,53 @@ def test_long_words_of_a_target_leave_the_buttons_where_they_are(look: Look, qtb
     assert text is not None
     line = text.fontMetrics().lineSpacing()
     qtbot.waitUntil(lambda: text.height() >= text.document().size().height() * line > 40 * line)
+
+
+def test_evidence_is_as_high_as_its_lines(look: Look, qtbot: QtBot) -> None:
+    evidence = Evidence("", 1, "Permission denied for user root")
+    failure = Failure("E-AUTH", Category.AUTH, "m", "error", FailurePlace("board-1", "", ""), "t", "r", evidence)
+    record = FailureRecord(run=1, plan="p", time=datetime.now(UTC), environment="board-1", failure=failure)
+    detail = ErrorDetail(look)
+    qtbot.addWidget(detail)
+    detail.resize(900, 900)
+    detail.show()
+
+    detail.show_entry(Entry(Cause("key", (record,)), open=True))
+
+    text = detail.findChild(WrappedText)
+    assert text is not None
+    block = text.parentWidget()
+    assert block is not None
+    qtbot.waitUntil(lambda: 0 < block.height() <= text.fontMetrics().lineSpacing() + look.px(28))
+
+
+def test_failed_checks_are_told_with_what_would_help_and_made_again(demo: Session, qtbot: QtBot) -> None:
+    sample = demo.services.sample_plan
+    assert sample is not None
+    planned = demo.services.plans.check(sample, DeployOptions(("board-1",), rollback=False))
+    assert planned.plan is not None
+    plan = replace(planned.plan, validation=Validation(tools=("no-such-tool",), load=0.0, memory=1 << 60))
+    run = demo.services.submit(plan, planned.source)
+    for _ in demo.services.follow(run):
+        pass
+    page = ErrorsPage(demo)
+    qtbot.addWidget(page)
+    page.show()
+    qtbot.waitUntil(lambda: page.inbox.open_count == 1)
+    go_to(page, "E-CHECK")
+    text = shown(page)
+    assert "memory: End what uses the memory on board-1" in text
+    assert "tool no-such-tool: Name the package that brings no-such-tool" in text
+    assert page.detail.actions_shown[0].way is Way.VALIDATE
+    page.list.setFocus()
+
+    with qtbot.waitSignal(demo.navigator.moved, timeout=20_000) as moved:
+        QTest.keyClick(page.list, Qt.Key.Key_1, Qt.KeyboardModifier.AltModifier)
+
+    assert moved.args == [Place(Where.FLEET, run + 1)]
+    demo.runs.open(run + 1)
+    qtbot.waitUntil(lambda: (state := demo.runs.state(run + 1)) is not None and state.outcome is not None)
+    state = demo.runs.state(run + 1)
+    assert state is not None
+    assert state.environments["board-1"].ready, "the limits of the plan that is stored with the run"
+    page.hide()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdeploy_gui.model.event import (
+    Channel,
     EnvironmentFinished,
     EnvironmentQueued,
     FactFound,
@@ -41,6 +42,13 @@ def find_problems(document: LogDocument) -> None:
         found[key] = Hits(places)
     document.problems = found
     document.refresh()
+
+
+def test_what_the_console_printed_is_not_in_the_log() -> None:
+    story = failed_story()
+    before = texts(story.document())
+    story.tell(OutputAppended(0, 5, Channel.CONSOLE), Stage.INSTRUMENTATION)
+    assert texts(story.document()) == before
 
 
 def test_what_passed_is_one_line_and_the_failed_stage_is_open() -> None:

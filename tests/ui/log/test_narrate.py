@@ -89,7 +89,7 @@ def test_evidence_belongs_to_the_failure() -> None:
         "it broke",
         on_target="Nothing.",
         remedy="Mend it.",
-        evidence=Evidence("cp a b", 1, "x\ny"),
+        evidence=Evidence("cp a b", 1, "x\ny", "Reset cause: WDOG\nU-Boot"),
     )
 
     assert [each.text for each in narrate_failure(failure)] == [
@@ -99,6 +99,9 @@ def test_evidence_belongs_to_the_failure() -> None:
         "cp a b ended with status 1",
         "x",
         "y",
+        "last lines of the serial console:",
+        "Reset cause: WDOG",
+        "U-Boot",
     ]
 
 
@@ -112,7 +115,7 @@ def test_figures() -> None:
     assert plural(1, "file") == "1 file"
     assert plural(1338, "line") == "1,338 lines"
     assert plural(2, "dependency") == "2 dependencies"
-    assert progress_words(StageProgress(29_600_000, 41_800_000, "bytes")) == "29.6 MB of 41.8 MB"
+    assert progress_words(StageProgress(29_600_000, 41_800_000, "bytes")) == "28.2 MiB of 39.9 MiB"
     assert progress_words(StageProgress(2, 3, "packages")) == "2 of 3 packages"
     assert progress_words(StageProgress(0, 0, note="waiting")) == "waiting"
 

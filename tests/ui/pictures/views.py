@@ -9,11 +9,13 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.check import Finding
 from kdeploy_gui.model.preview import DiffLine
+from kdeploy_gui.ui.detail.facts import measure, set_up
+from kdeploy_gui.ui.detail.instruments import MatrixCells, MatrixModel, MatrixView
 from kdeploy_gui.ui.diff_view import DiffView
 from kdeploy_gui.ui.log.document import LogDocument
 from kdeploy_gui.ui.log.rows import tell
 from kdeploy_gui.ui.log.view import LogView
-from kdeploy_gui.ui.look import Look
+from kdeploy_gui.ui.look import Look, Row
 from kdeploy_gui.ui.progress.grid import FleetGrid
 from kdeploy_gui.ui.progress.header import SegmentBar
 from kdeploy_gui.ui.progress.model import FleetModel
@@ -22,6 +24,7 @@ from kdeploy_gui.ui.start.findings import DoctorList
 from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.widgets import Button, EmptyState, Kind, SearchField, StateLabel
 from kdeploy_gui.ui.wizard.table import Column, ItemTable, ItemView
+from tests.ui.detail.matrix import asked_and_found
 from tests.ui.log.story import failed_story, index_all
 from tests.ui.progress.runs import NOW, net_smoke
 
@@ -161,6 +164,21 @@ def table(look: Look) -> QWidget:
     return made
 
 
+def instruments(look: Look) -> QWidget:
+    """The instrument matrix, one of them spent."""
+    made = MatrixView()
+    model = MatrixModel(look, made)
+    set_up(made, "Instruments", look)
+    made.setModel(model)
+    made.setItemDelegate(MatrixCells(look, made, model))
+    measure(made, look, (152, 104, 208, 224, 184))
+    made.verticalHeader().setDefaultSectionSize(look.row(Row.MATRIX))
+    model.show_rows(asked_and_found())
+    made.setCurrentIndex(model.index(2, 5))
+    made.resize(1176, 260)
+    return made
+
+
 VIEWS: Mapping[str, Callable[[Look], QWidget]] = {
     "grid": grid,
     "log": log,
@@ -169,4 +187,5 @@ VIEWS: Mapping[str, Callable[[Look], QWidget]] = {
     "states": states,
     "controls": controls,
     "table": table,
+    "instruments": instruments,
 }

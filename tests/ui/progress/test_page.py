@@ -84,6 +84,19 @@ def test_a_run_of_the_history_with_an_environment_and_a_stage(page: FleetPage, s
     assert page.tools.filter.count.text() == "12 of 12"
 
 
+def test_another_run_of_the_same_environment_is_shown_in_the_detail_too(
+    page: FleetPage, session: Session, qtbot: QtBot
+) -> None:
+    first, again = (stored(session, ended_story()) for _ in range(2))
+    show(page, first, qtbot)
+    name = page.views.current
+    assert (page.detail.run, page.detail.environment) == (first, name)
+
+    show(page, again, qtbot)
+
+    assert (page.detail.run, page.detail.environment) == (again, name)
+
+
 def test_the_newest_run_of_an_environment_is_found(page: FleetPage, session: Session, qtbot: QtBot) -> None:
     run = stored(session, ended_story())
     other = Story(["elsewhere"])
@@ -283,3 +296,27 @@ def test_a_run_is_taken_back(demo: Session, answers: Answers, qtbot: QtBot) -> N
         assert state is not None
         assert state.outcome is Outcome.SUCCEEDED
         assert list(state.environments) == ["board-1"]
+
+
+def test_what_is_selected_is_validated_again(demo: Session, answers: Answers, qtbot: QtBot) -> None:
+    with open_page(demo) as page:
+        page.show_run(deploy(demo))
+        qtbot.waitUntil(lambda: page.model.run.outcome is not None, timeout=30_000)
+        page.views.go_to("board-4-reflashed")
+        assert "retry deploys them again" in demo.commands.why_not("run.validate_selected")
+        page.views.go_to("board-1")
+
+        with qtbot.waitSignal(demo.navigator.moved, timeout=20_000) as moved:
+            demo.commands.run("run.validate_selected")
+
+        assert moved.args == [Place(Where.FLEET, 2)]
+        assert answers.asked == [], "it changes nothing"
+        demo.runs.open(2)
+        qtbot.waitUntil(lambda: (state := demo.runs.state(2)) is not None and state.outcome is not None, timeout=30_000)
+        state = demo.runs.state(2)
+        assert state is not None
+        assert (state.validates, state.outcome, list(state.environments)) == (1, Outcome.SUCCEEDED, ["board-1"])
+        assert state.environments["board-1"].ready
+        show(page, 2, qtbot)
+        assert next(iter(page.model.shown())).condition is Condition.READY
+        assert "2 of 2 stages" in page.header.elapsed.text

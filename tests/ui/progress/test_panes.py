@@ -6,14 +6,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from kdeploy_gui.model.event import OutputAppended, StageStarted
+from kdeploy_gui.model.event import Channel, OutputAppended, StageStarted
 from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ui.filters import parse
 from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.progress.model import FleetModel
 from kdeploy_gui.ui.progress.panes import FleetPanes
 from kdeploy_gui.ui.progress.rows import FILTER_KEYS
-from kdeploy_gui.ui.progress.tails import last_lines
+from kdeploy_gui.ui.progress.tails import last_lines, newest_told
 from tests.ui.progress.runs import NOW, Story, net_smoke
 
 
@@ -114,3 +114,12 @@ def test_last_lines_mix_notes_and_output_newest_last() -> None:
     assert last_lines(events, take) == ("Attempt 2", "second <b>", "last \\x00 line")
     assert last_lines(events, take, 1) == ("last \\x00 line",)
     assert read == [(100, len(data))] * 2
+
+
+def test_a_console_that_prints_all_the_time_pushes_nothing_out() -> None:
+    story = Story(["a"])
+    story.tell(StageStarted(), "a", Stage.DEPENDENCIES, 2)
+    for number in range(50):
+        story.tell(OutputAppended(number, 1, Channel.CONSOLE), "a", Stage.DEPENDENCIES, 2)
+    newest = newest_told([each for each in story.events if each.environment == "a"], 10)
+    assert last_lines(newest, lambda offset, length: b"never read") == ("Attempt 2",)

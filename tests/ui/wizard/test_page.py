@@ -76,6 +76,7 @@ def test_going_on_step_by_step_never_deploys(sample: WizardPage, demo: Session, 
     demo.commands.run("wizard.forward")
 
     assert sample.bar.current == REVIEW
+    assert sample.review.grid.hasFocus()
     assert sample.forward.isEnabled()
     demo.commands.run("wizard.back")
     assert sample.bar.current == REVIEW - 1

@@ -42,7 +42,6 @@ from kdeploy_gui.ui.wizard.review_rows import (
     footer,
     group_title,
     headline,
-    mebibytes,
     row_of,
 )
 from tests.ui.wizard.plans import INSTRUMENTS, NAMES, REFUSED, plan, preview
@@ -246,6 +245,8 @@ def test_what_is_missing_is_told_as_required_or_optional() -> None:
         "absent, required",
         "not known",
     ]
+    brought = replace(found.instruments[0], comes=True)
+    assert said(replace(found, instruments=(brought,)))["KASAN"] == "absent"
     row = row_of("a", found, columns())
     assert row.cells[5].tip == "wanted >=3\nno root"
     told = DependencyPreview(
@@ -260,9 +261,8 @@ def test_headline_and_footer_count() -> None:
     assert headline(rows) == ("12 environments", " can be deployed, 1 is refused")
     assert headline([row_of("a", None, columns())]) == ("1 environment", " is being planned")
     text = footer([preview(name) for name in NAMES])
-    assert text.startswith("Sends 80 files (199.8 MiB) and installs 24 packages.")
+    assert text.startswith("Sends 80 files (200 MiB) and installs 24 packages.")
     assert footer([preview(REFUSED)]) == ""
-    assert [mebibytes(size) for size in (12, 2048, 5_452_596, 3 << 30)] == ["12 B", "2.0 KiB", "5.2 MiB", "3,072.0 MiB"]
     assert group_title(Kind.FILES, plan()) == "Files to /opt/tests/net, 14 each"
     files = (plan().files[0], replace(plan().files[1], target="~/x"))
     assert group_title(Kind.FILES, replace(plan(), files=files)) == "Files, 2 each"
@@ -292,6 +292,15 @@ def test_remarks_group_what_is_alike() -> None:
     assert remarks[1].names == ("board-x", "board-y")
     assert tally(remarks) == "3 refused, 6 to know"
     assert tally(()) == "none"
+
+
+def test_a_reboot_is_told_and_what_it_brings_is_not_missing() -> None:
+    found = preview("rpi5-net")
+    brought = tuple(replace(each, comes=True) for each in found.instruments)
+    rebooted = replace(found, reboot="kasan with kasan_multi_shot", instruments=brought)
+    remarks = [(each.title, each.text) for each in remarks_of((), [rebooted])]
+    assert remarks == [("1 environment is rebooted", "The run boots kasan with kasan_multi_shot.")]
+    assert row_of("a", rebooted, columns()).cells[-1].tip.startswith("boots kasan with kasan_multi_shot")
 
 
 def test_only_cells_that_change_are_told(qtmodeltester: ModelTester) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from PySide6.QtTest import QTest
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from kdeploy_gui.model.check import InstrumentLook
 from kdeploy_gui.model.draft import Draft
 from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.instrument import State
 from kdeploy_gui.model.plan import (
     Artifact,
     ArtifactType,
@@ -29,9 +33,12 @@ from kdeploy_gui.model.plan import (
 )
 from kdeploy_gui.model.problem import Problem
 from kdeploy_gui.ui.session import Session
+from kdeploy_gui.ui.states import Condition
 from kdeploy_gui.ui.wizard.artifacts import ArtifactsStep, guessed
+from kdeploy_gui.ui.wizard.asked_instruments import AskedInstruments
 from kdeploy_gui.ui.wizard.dependencies import DependenciesStep
 from kdeploy_gui.ui.wizard.environments import EnvironmentsStep, patterns
+from kdeploy_gui.ui.wizard.fleet_model import INSTRUMENTS, SPACE
 from kdeploy_gui.ui.wizard.instrumentation import InstrumentationStep
 from kdeploy_gui.ui.wizard.page import rebased
 from kdeploy_gui.ui.wizard.validation import ValidationStep, bytes_of, seconds_of, span_of, text_of
@@ -51,7 +58,9 @@ DRAFT = PlanDraft(
         Dependency(tool="perf", required=False),
         Dependency(pip="pyserial", files=("wheels/*.whl", "more.whl")),
     ),
-    instrumentation=Instrumentation({"perf": Want.WANTED, "kasan": Want.OFF}, may_reboot=True),
+    instrumentation=Instrumentation(
+        {"perf": Want.WANTED, "kasan": Want.OFF}, may_reboot=True, may_switch=False, kernel_params=("panic=1",)
+    ),
     validation=Validation(
         kernel=">=5.10",
         arch=("x86_64",),
@@ -63,11 +72,18 @@ DRAFT = PlanDraft(
     ),
     policy=Policy(7, 3, 2, Backoff(initial=2.0, factor=3.0), 90.0, Rollback.NONE, 5, OnSplat.WARN),
 )
-STEPS = (EnvironmentsStep, ArtifactsStep, DependenciesStep, InstrumentationStep, ValidationStep)
+Step = EnvironmentsStep | ArtifactsStep | DependenciesStep | InstrumentationStep | ValidationStep
+STEPS: tuple[Callable[[Session], Step], ...] = (
+    lambda session: EnvironmentsStep(session, AskedInstruments(session)),
+    ArtifactsStep,
+    DependenciesStep,
+    lambda session: InstrumentationStep(session, AskedInstruments(session)),
+    ValidationStep,
+)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_draft_comes_back_as_it_was(step: type[ArtifactsStep], session: Session, qtbot: QtBot) -> None:
+def test_a_draft_comes_back_as_it_was(step: Callable[[Session], Step], session: Session, qtbot: QtBot) -> None:
     page = step(session)
     qtbot.addWidget(page)
 
@@ -102,7 +118,7 @@ def test_ticking_changes_the_draft(session: Session, qtbot: QtBot) -> None:
     for name in ("board-1", "board-2"):
         session.services.inventory.add(Environment(name=name, host="127.0.0.1", port=1, group="rack"))
     session.machines.reload()
-    page = EnvironmentsStep(session)
+    page = EnvironmentsStep(session, AskedInstruments(session))
     qtbot.addWidget(page)
     qtbot.waitUntil(lambda: len(session.machines.environments) == 2)
     page.show_draft(PlanDraft(name="x", environments=()))
@@ -121,8 +137,35 @@ def test_ticking_changes_the_draft(session: Session, qtbot: QtBot) -> None:
     assert result.data() == "Does not answer"
 
 
+def test_space_is_measured_where_the_plan_points(demo: Session, qtbot: QtBot) -> None:
+    page = EnvironmentsStep(demo, AskedInstruments(demo))
+    qtbot.addWidget(page)
+    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None, timeout=20_000)
+    page.show_draft(replace(DRAFT, artifacts=(replace(DRAFT.artifacts[0], target="~/suite/"),)))
+    rack = page.model.index(0, 0)
+
+    def space() -> str:
+        return str(page.model.index(0, SPACE, rack).data())
+
+    assert space() == "Not checked"
+    page.show()
+
+    qtbot.waitUntil(lambda: space()[-3:] in {"KiB", "MiB", "GiB", "TiB"}, timeout=20_000)
+    assert page.model.headerData(SPACE, Qt.Orientation.Horizontal) == "Space on ~/suite"
+
+
+def test_nothing_is_measured_while_other_steps_are_edited(demo: Session, qtbot: QtBot) -> None:
+    page = EnvironmentsStep(demo, AskedInstruments(demo))
+    qtbot.addWidget(page)
+    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None, timeout=20_000)
+
+    page.show_draft(DRAFT)
+
+    assert not demo.machines.is_checking("board-1")
+
+
 def test_the_fleet_model_is_sound(demo: Session, qtbot: QtBot, qtmodeltester: ModelTester) -> None:
-    page = EnvironmentsStep(demo)
+    page = EnvironmentsStep(demo, AskedInstruments(demo))
     qtbot.addWidget(page)
     qtbot.waitUntil(lambda: len(demo.machines.environments) == 6)
     qtmodeltester.check(page.model)  # type: ignore[no-untyped-call]
@@ -251,7 +294,7 @@ def test_what_is_known_of_many_environments_stays_short(session: Session, qtbot:
 
 
 def test_space_goes_to_the_next_choice(session: Session, qtbot: QtBot) -> None:
-    page = InstrumentationStep(session)
+    page = InstrumentationStep(session, AskedInstruments(session))
     qtbot.addWidget(page)
     page.show_draft(PlanDraft(name="x", environments=()))
     page.view.setCurrentIndex(page.table.index(0, 1))
@@ -259,6 +302,66 @@ def test_space_goes_to_the_next_choice(session: Session, qtbot: QtBot) -> None:
     QTest.keyClick(page.view, Qt.Key.Key_Space)
 
     assert list(page.apply(DRAFT).instrumentation.wants.values()).count(Want.WANTED) == 1
+
+
+def asks(environments: tuple[str, ...], **wants: Want) -> PlanDraft:
+    return PlanDraft(name="x", environments=environments, instrumentation=Instrumentation(wants))
+
+
+def test_what_is_asked_for_is_looked_at_on_the_chosen_machines(demo: Session, qtbot: QtBot) -> None:
+    asked = AskedInstruments(demo)
+    environments, page = EnvironmentsStep(demo, asked), InstrumentationStep(demo, asked)
+    for each in (environments, page):
+        qtbot.addWidget(each)
+    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None, timeout=20_000)
+    board = demo.machines.get("board-1")
+    assert board is not None
+    draft = asks(("board-1",), kcsan=Want.REQUIRED, perf=Want.WANTED)
+    environments.show_draft(asks(("board-1",)))
+    asked.watch(True)
+    assert environments.model.cell(board, INSTRUMENTS) == (Condition.NOT_TRIED, "None asked")
+    assert demo.instruments.going("board-1") is None
+
+    page.show_draft(draft)
+    asked.show_draft(draft)
+    rows = [each.name for each in page.table.items]
+    page.view.setCurrentIndex(page.table.index(rows.index("kcsan"), 1))
+    qtbot.waitUntil(lambda: demo.instruments.result(board) is not None, timeout=20_000)
+
+    look = demo.instruments.result(board)
+    assert look is not None
+    on = sum(State(each.state).is_on for each in look.instruments if each.instrument in ("kcsan", "perf"))
+    assert environments.model.cell(board, INSTRUMENTS) == (Condition.WARNING, f"{on} of 2")
+    assert page.table.items[rows.index("kcsan")].known == "On: 0 of 1. Absent: board-1"
+    assert page.table.items[rows.index("kasan")].known == ""
+    assert page.needs.text().startswith("board-1: absent: ")
+    assert page.view.currentIndex().row() == rows.index("kcsan")
+
+
+def test_nobody_is_looked_at_twice_in_a_boot_or_out_of_sight(
+    demo: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None, timeout=20_000)
+    looks: list[str] = []
+    start = demo.services.inventory.start_instruments
+
+    def counted(environment: Environment, *, prove: bool = False) -> Future[InstrumentLook]:
+        looks.append(environment.name)
+        return start(environment, prove=prove)
+
+    monkeypatch.setattr(demo.services.inventory, "start_instruments", counted)
+    asked = AskedInstruments(demo)
+    asked.show_draft(asks(("board-*",), perf=Want.WANTED))
+    assert asked.summary("perf") == "Not checked"
+    assert not looks
+    asked.watch(True)
+    qtbot.waitUntil(lambda: demo.instruments.result(demo.machines.get("board-1")) is not None, timeout=20_000)
+    demo.machines.check(["board-1"])
+    qtbot.waitUntil(lambda: not demo.machines.is_checking("board-1"), timeout=20_000)
+
+    assert looks.count("board-1") == 1
+    assert "board-4-reflashed" not in looks
+    assert "not checked" in asked.summary("perf")
 
 
 def test_a_limit_that_is_no_limit_is_named(session: Session, qtbot: QtBot) -> None:

@@ -1,0 +1,1 @@
+"""What evidence means, instrument by instrument. Pure."""

@@ -1,0 +1,1 @@
+"""The serial console of one machine in the window: live text, and keys for whoever takes the input."""
