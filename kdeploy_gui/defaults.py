@@ -23,7 +23,7 @@ CONNECTION_KEPT = 60.0
 """Seconds that a connection stays open after its last use."""
 ALIVE_TIMEOUT = 5.0
 """Seconds in which a connection that was kept must answer before it is used again."""
-CANCEL_GRACE = 3.0
+CANCEL_GRACE = 2.0
 """Seconds a remote command gets to end by itself after TERM."""
 BOOT_TIMEOUT = 180.0
 """Seconds that a run waits for a machine that was switched on, unless the lab file says otherwise."""

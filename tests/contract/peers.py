@@ -19,6 +19,7 @@ from kdeploy_gui.errors import ArtifactError
 from kdeploy_gui.model.files import ManifestEntry, Placement
 from kdeploy_gui.ports import Target
 from tests.contract.local_shell import LocalShell
+from tests.properties.peers import leftovers
 
 NASTY = (
     "plain.sh",
@@ -101,8 +102,7 @@ class DiskPeer:
         Path(path).chmod(mode)
 
     def leftovers(self) -> list[str]:
-        inside = [str(each) for each in Path(self.root).rglob(".kdeploy-*")]
-        return inside + [str(each) for each in (self.home / ".cache/kdeploy").glob("*.staging")]
+        return leftovers(Path(self.root), self.home / ".cache/kdeploy")
 
 
 class MemoryPeer:

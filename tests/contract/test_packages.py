@@ -29,6 +29,7 @@ from kdeploy_gui.ports import Target
 from tests.contract.local_shell import LocalShell
 from tests.contract.peers import busybox_path
 from tests.lab.processes import wait_until
+from tests.properties.peers import leftovers
 
 FAKES = Path(__file__).parent / "fakes"
 ENDINGS = {"apk": ".apk", "opkg": ".ipk"}
@@ -156,23 +157,19 @@ def package_file(depot: Depot, folder: Path, *, damaged: bool = False) -> Placem
     return Placement(ManifestEntry(path, digest, 0o600, size=source.stat().st_size), str(source))
 
 
-def left_over(depot: Depot) -> list[Path]:
-    return [each for each in depot.home.rglob("*") if ".kdeploy-" in each.name] if depot.home.exists() else []
-
-
 async def test_files_are_installed_and_gone(depot: Depot, tmp_path: Path) -> None:
     ended = await depot.install(files=(package_file(depot, tmp_path),))
     assert ended.meaning is Meaning.DONE, ended
     found = await depot.look("one")
     assert (found.state, found.version.split("-")[0]) == (Presence.PRESENT, "3.0")
-    assert left_over(depot) == []
+    assert leftovers(depot.home) == []
 
 
 async def test_damaged_files_are_never_installed(depot: Depot, tmp_path: Path) -> None:
     with pytest.raises(ContentChanged):
         await depot.install(files=(package_file(depot, tmp_path, damaged=True),))
     assert (await depot.look("one")).state is Presence.MISSING
-    assert left_over(depot) == []
+    assert leftovers(depot.home) == []
 
 
 AHEAD = 2 * READ_AHEAD * CHUNK
@@ -214,6 +211,6 @@ async def test_what_a_killed_installation_left_is_swept_by_the_next_contact(tmp_
     content.go_on.set()
     with pytest.raises(TargetError):
         await installing
-    assert left_over(board)
+    assert leftovers(board.home)
     await board.target.survey([], sweep=True)
-    assert left_over(board) == []
+    assert leftovers(board.home) == []

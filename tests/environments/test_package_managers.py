@@ -17,11 +17,11 @@ from kdeploy_gui.model.event import DependencyDone, RetryScheduled
 from kdeploy_gui.model.plan import Dependency
 from kdeploy_gui.model.preview import DependencyChange
 from kdeploy_gui.model.stage import Outcome
-from tests.environments.test_packages_on_debian import carry_out, failure, left_over, plan_for
+from tests.environments.test_packages_on_debian import carry_out, failure, plan_for
 from tests.lab import packages
 from tests.lab.debian import Machine
 from tests.lab.fixtures import MakeMachine
-from tests.properties.peers import ssh
+from tests.properties.peers import leftovers, ssh
 from tests.rehearsal import ports
 
 pytestmark = pytest.mark.timeout(600)
@@ -132,7 +132,7 @@ async def test_files_do_where_no_source_answers(make_machine: MakeMachine, tmp_p
 
     assert state.outcome is Outcome.SUCCEEDED, failure(state)
     assert content_of(board) == "2.0"
-    assert left_over(board) == []
+    assert leftovers(board.root / "root") == []
 
 
 LOCKS: Mapping[str, tuple[str, str]] = {
@@ -269,7 +269,7 @@ async def test_pip_installs_wheels_of_this_workstation_for_the_user_alone(
     assert state.outcome is Outcome.SUCCEEDED, failure(state)
     home = board.root / "home" / board.server.user()
     assert list(home.rglob("site-packages/deptool.py"))
-    assert not [each for each in home.rglob("*") if ".kdeploy-" in each.name]
+    assert leftovers(home) == []
 
 
 async def test_a_machine_without_a_package_manager_has_its_commands_looked_at(

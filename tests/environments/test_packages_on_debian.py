@@ -30,7 +30,7 @@ from tests.lab import packages
 from tests.lab.debian import Machine
 from tests.lab.fixtures import MakeMachine
 from tests.lab.processes import name_of, wait_until
-from tests.properties.peers import ssh
+from tests.properties.peers import leftovers, nothing_left, ssh
 from tests.rehearsal import JumpingClock, ports
 
 pytestmark = pytest.mark.timeout(600)
@@ -101,10 +101,6 @@ def failure(state: RunState) -> Failure:
 
 def version_of(board: Machine, package: str) -> str:
     return board.run("dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", package, check=False)
-
-
-def left_over(board: Machine) -> list[str]:
-    return [str(each) for each in (board.root / "root").rglob("*") if ".kdeploy-" in each.name]
 
 
 @contextmanager
@@ -206,7 +202,7 @@ async def test_package_files_do_where_no_package_source_answers(make_machine: Ma
     sent = [each.body.total for each in events if isinstance(each.body, StageProgress) and each.body.unit == "bytes"]
     small = [each for each in plan.package_files[wanted] if "arm64" not in each.path]
     assert set(sent) == {sum(each.size for each in small)}
-    assert left_over(board) == []
+    assert leftovers(board.root / "root") == []
     calls = [each for each in events if isinstance(each.body, DependencyDone)]
     assert [each.body.found for each in calls if isinstance(each.body, DependencyDone)] == ["2.0"]
 
@@ -222,7 +218,7 @@ async def test_files_that_cannot_be_installed_leave_nothing_behind(make_machine:
     error = failure(state)
     assert error.code == "E-PKG-FAILED"
     assert "nowhere-to-be-had" in error.evidence.stderr
-    assert left_over(board) == []
+    assert leftovers(board.root / "root") == []
 
 
 SLOW = {
@@ -252,7 +248,7 @@ async def test_an_installation_survives_its_connection(make_machine: MakeMachine
         assert not version_of(board, "slow").startswith("ii")
         (board.root / "release").touch()
         await installed(board, "slow")
-    await asyncio.to_thread(wait_until, lambda: not left_over(board), "the files are gone")
+    await nothing_left(board.root / "root")
     state, events = await carry_out(tmp_path / "history", plan)
     assert state.outcome is Outcome.SUCCEEDED, failure(state)
     assert [each.body.action for each in events if isinstance(each.body, DependencyDone)] == ["present"]

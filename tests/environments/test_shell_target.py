@@ -28,6 +28,7 @@ from kdeploy_gui.model.files import Batch, FileKind, ManifestEntry, Placement
 from tests.contract.local_shell import LocalShell
 from tests.engine.steps import over_ssh
 from tests.lab.fixtures import MakeSshd
+from tests.properties.peers import leftovers
 from tests.rehearsal import MemoryContent
 
 CLEAN = "The previous version is intact; temporary files were removed."
@@ -274,10 +275,6 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
 
 def remount(folder: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
-
-
-def leftovers(folder: Path) -> list[str]:
-    return [str(each) for each in folder.rglob(".kdeploy-*")]
 
 
 @pytest.mark.parametrize(("count", "size"), [(3, 500_000), (300, 4096), (1, 3_000_000)])
