@@ -7,11 +7,15 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell that runs the tests in the background has Ctrl-C ignored, and so would all programs that they start."""
 pytest_plugins = ["tests.lab.fixtures"]
+settings.register_profile("kdeploy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kdeploy")
+"""Examples are not timed: how long one takes is up to what else the machine does."""
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ UNFINISHED = PlanDraft(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan_drafts, texts)
 def test_a_draft_survives_a_restart(tmp_path: Path, draft: PlanDraft, text: str) -> None:
     drafts = Drafts(tmp_path / "drafts")

@@ -127,7 +127,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(data[: draw(st.integers(0, len(data)) | st.just(len(data)))])
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(damaged() | st.binary(max_size=200).map(lambda tail: b"\x7fELF" + tail) | st.binary(max_size=300))
 @example(b"\x7fELF" + b"\xff" * 200)
 @example(b"\x7fELF\x02\x01" + b"\xff" * 200)

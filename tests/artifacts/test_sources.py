@@ -298,7 +298,7 @@ paths = st.lists(parts, min_size=1, max_size=4).map("/".join)
 patterns = st.lists(st.sampled_from(["*", "**", "a*", "?", "*.sh", "a", "[ab]", ".*"]), min_size=1, max_size=3)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(paths, max_size=8), patterns.filter(lambda each: any(set("*?[") & set(part) for part in each)))
 def test_patterns_agree_with_pathlib(
     tmp_path_factory: pytest.TempPathFactory, files: set[str], parts: list[str]

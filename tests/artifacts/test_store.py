@@ -151,7 +151,7 @@ class Model(RuleBasedStateMachine):
 
 
 TestModel = Model.TestCase
-TestModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestModel.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_dependencies_come_first_and_each_once(store: ArtifactStore) -> None:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kdeploy_gui.cli.escape_keys import EscapeKeys, Typed, Wish
@@ -75,7 +75,6 @@ def steers(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or unicodedata.bidirectional(character) in order
 
 
-@settings(deadline=None)
 @example("\u0600".encode(), [])
 @given(NOISE, st.lists(st.integers(min_value=0), max_size=6))
 def test_however_it_is_cut_the_result_is_the_same_and_harmless(data: bytes, cuts: list[int]) -> None:
@@ -122,7 +121,6 @@ def test_keys_that_are_for_kdeploy(keys: bytes, found: list[Typed]) -> None:
     assert EscapeKeys().feed(keys) == found
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([b"~", b".", b"?", b"a", b"\r", b"\n", b"\xff"]), max_size=20).map(b"".join))
 def test_keys_mean_the_same_one_by_one(keys: bytes) -> None:
     def sense(found: list[Typed]) -> list[bytes | Wish]:

@@ -310,7 +310,7 @@ def test_only_a_living_run_can_be_asked_to_cancel(ports: Ports) -> None:
     ports.log.release(run)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ready_marks, ready_marks)
 def test_the_newest_mark_of_an_environment_counts(ports: Ports, first: ReadyMark, second: ReadyMark) -> None:
     second = replace(second, environment=first.environment)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kdeploy_gui.documents import field_types, lab_tables
@@ -29,25 +29,21 @@ def refusal(read: Callable[[str], object], text: str) -> str:
     return str(caught.value)
 
 
-@settings(deadline=None)
 @given(numbers.filter(bool), st.sampled_from(sorted(SECONDS)), st.sampled_from(["", " "]))
 def test_durations_are_number_times_unit(number: Fraction, unit: str, gap: str) -> None:
     assert field_types.duration(f"{decimal(number)}{gap}{unit}") == pytest.approx(float(number) * SECONDS[unit])
 
 
-@settings(deadline=None)
 @given(numbers, st.sampled_from(sorted(BYTES)), st.sampled_from(["", " "]))
 def test_sizes_are_number_times_unit_rounded_down(number: Fraction, unit: str, gap: str) -> None:
     assert field_types.size(f"{decimal(number)}{gap}{unit}") == int(number * BYTES[unit])
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**70))
 def test_sizes_may_be_plain_numbers(number: int) -> None:
     assert field_types.size(number) == number
 
 
-@settings(deadline=None)
 @given(st.text(max_size=8).filter(lambda text: not any(text.strip().endswith(unit) for unit in "smhB")))
 def test_anything_else_is_no_duration_and_no_size(text: str) -> None:
     assert "duration" in refusal(field_types.duration, text)
@@ -68,7 +64,6 @@ def test_bad_sizes(value: object) -> None:
         field_types.size(value)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 0o7777))
 def test_modes_are_read_back(mode: int) -> None:
     assert field_types.mode(f"{mode:04o}") == mode
@@ -183,7 +178,6 @@ def test_bad_hosts(value: str) -> None:
     refusal(lab_tables.host, value)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_text_breaks_a_check(text: str) -> None:
     for check in (

@@ -378,7 +378,7 @@ def environments_of(text: str) -> list[object]:
     return list(tomllib.loads(text).get("environment", []))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(labs(), st.data())
 def test_any_edit_changes_what_it_says_and_nothing_else(
     tmp_path: Path, generated: tuple[str, list[str]], data: st.DataObject

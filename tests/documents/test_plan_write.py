@@ -89,7 +89,7 @@ def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
     return [line for line in old if line not in new], [line for line in new if line not in old]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(plan_drafts)
 def test_what_was_written_is_read_back(draft: PlanDraft) -> None:
     written = read(write_plan(draft, "", CATALOGUE))
@@ -97,7 +97,7 @@ def test_what_was_written_is_read_back(draft: PlanDraft) -> None:
     assert [each for each in written.problems if "mode must give nothing" not in each.message] == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(plan_drafts, plan_drafts | st.just(draft_of(MINE)), st.data())
 def test_any_text_becomes_any_draft_and_keeps_foreign_keys(
     before: PlanDraft, after: PlanDraft, data: st.DataObject

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kdeploy_gui.documents.positions import KeyPath, field_path, outline
@@ -164,7 +164,6 @@ def leaves(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]
             yield from leaves(inner, (*path, index))
 
 
-@settings(deadline=None)
 @given(documents())
 def test_index_of_any_document(document: tuple[str, dict[KeyPath, int]]) -> None:
     text, lines = document

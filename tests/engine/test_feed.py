@@ -88,7 +88,7 @@ async def interleaved(counts: list[int], followers: list[tuple[int, int, int]], 
         assert [each.seq for each in log.events(run)] == list(range(1, count + 1))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     counts=st.lists(st.integers(1, 30), min_size=1, max_size=3),
     followers=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60), st.integers(0, 20)), max_size=5),

@@ -282,7 +282,7 @@ async def test_the_preview_refuses_what_the_run_would(tmp_path: Path) -> None:
     assert [each.code for each in found.refusals] == ["E-INSTRUMENT"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(kernel_params(), st.sets(st.integers(0, 3)), st.sampled_from(Want))
 def test_any_parameters_are_there_after_one_boot_at_most(
     params: tuple[str, ...], present: set[int], want: Want

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kdeploy_gui.engine.planner import REPORTED, Planned, plan
@@ -341,7 +341,6 @@ def test_instruments_that_no_kernel_can_have_together() -> None:
     assert plan(replace(draft, instrumentation=one), LAB, {}, catalogue=catalogue).plan is not None
 
 
-@settings(deadline=None)
 @given(st.lists(st.sets(st.integers(0, 7), max_size=3), min_size=1, max_size=8))
 def test_any_graph_is_ordered_or_its_circle_is_a_circle(wanted: list[set[int]]) -> None:
     edges = {index: {other for other in others if other < len(wanted)} for index, others in enumerate(wanted)}
@@ -363,7 +362,6 @@ def test_any_graph_is_ordered_or_its_circle_is_a_circle(wanted: list[set[int]]) 
 names = st.text("ab/", min_size=1, max_size=5).map(lambda each: each.strip("/").replace("//", "/") or "a")
 
 
-@settings(deadline=None)
 @given(st.lists(names, min_size=1, max_size=8))
 def test_targets_clash_exactly_when_a_file_system_could_not_hold_them(paths: list[str]) -> None:
     artifacts = tuple(artifact(f"s{index}", f"/{path}") for index, path in enumerate(paths))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kdeploy_gui import errors
@@ -45,7 +45,6 @@ def test_waits_grow_by_the_factor_up_to_the_maximum() -> None:
     assert [backoff(attempt, STEADY.backoff, 0.0) for attempt in range(1, 6)] == [1.0, 4.0, 16.0, 30.0, 30.0]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**6), shapes, st.floats(-1, 1))
 def test_a_wait_is_never_negative_and_stays_within_its_jitter(attempt: int, shape: Backoff, draw: float) -> None:
     wait = backoff(attempt, shape, draw)
@@ -55,7 +54,6 @@ def test_a_wait_is_never_negative_and_stays_within_its_jitter(attempt: int, shap
     assert abs(wait - middle) <= middle * shape.jitter * (1 + 1e-9)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400), shapes)
 def test_waits_never_shrink(attempt: int, shape: Backoff) -> None:
     assert backoff(attempt + 1, shape, 0.0) >= backoff(attempt, shape, 0.0)

@@ -30,7 +30,7 @@ def fits(ticket: Ticket, active: Sequence[Ticket], limit: int) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(tickets, unique=True), st.lists(tickets, unique=True, max_size=4), st.integers(1, 6))
 def test_limits_hold_the_best_go_first_and_no_place_is_left_empty(
     waiting: list[Ticket], active: list[Ticket], limit: int
@@ -49,7 +49,6 @@ def test_limits_hold_the_best_go_first_and_no_place_is_left_empty(
         assert not fits(passed, [*active, *better], limit), "somebody of less weight went first"
 
 
-@settings(deadline=None)
 @given(st.lists(tickets, unique=True))
 def test_order_is_by_weight_and_then_by_run(waiting: list[Ticket]) -> None:
     ordered = in_order(waiting, NOW)
@@ -58,7 +57,6 @@ def test_order_is_by_weight_and_then_by_run(waiting: list[Ticket]) -> None:
     assert Counter(ordered) == Counter(waiting)
 
 
-@settings(deadline=None)
 @given(st.integers(-100, 100), st.integers(-100, 100), st.floats(1, 600))
 def test_a_stream_of_important_runs_does_not_starve_the_others(low: int, high: int, seconds: float) -> None:
     """One machine; whenever it is free another important run has just arrived."""

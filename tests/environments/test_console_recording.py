@@ -38,7 +38,7 @@ def test_a_console_that_says_nothing_makes_no_file(tmp_path: Path) -> None:
     assert recorded(tmp_path, 1000) == ()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=30))
 def test_what_is_over_the_cap_begins_another_file_and_the_oldest_go(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]

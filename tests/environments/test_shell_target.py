@@ -152,7 +152,7 @@ async def test_disks_that_make_no_sense_have_no_space(line: str) -> None:
     assert facts.disks["/opt"].free_bytes >= 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300))
 @example(b"kernel_release\t1\nhome\t/\nmemory_total_kib\tnan\n")
 @example(b"kernel_release\t1\nhome\t/\ndisk\n")
@@ -164,7 +164,7 @@ def test_any_bytes_are_facts_or_a_refusal(junk: bytes) -> None:
             assert error.code == "E-SHELL"  # noqa: PT017 - either outcome is right
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from([*GOOD, "disk", "inodes", "tool"]), st.text(max_size=30)))
 def test_any_values_are_facts_or_a_refusal(said: dict[str, str]) -> None:
     text = lines({**GOOD, **said})
@@ -209,7 +209,7 @@ async def test_paths_that_nobody_asked_for_are_not_answered() -> None:
     assert set(states) == {"/a"}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.sampled_from("ks\t\n /a\\0123789:file"), max_size=80))
 def test_any_text_is_an_answer_about_files_or_a_refusal(text: str) -> None:
     try:
@@ -413,7 +413,7 @@ async def test_a_home_that_cannot_be_written_is_no_hindrance(tmp_path: Path, pla
     assert (tmp_path / "t/one").read_bytes() == b"new"
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_characters="/", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40))
 @example("-n")
 @example("\\")

@@ -26,7 +26,7 @@ arguments = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(given=arguments)
 def test_ten_thousand_arguments_come_through_each_login_shell(given: list[str]) -> None:
     _, words = Plain().start(SHOW_ARGUMENTS, given)

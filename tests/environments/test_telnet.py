@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kdeploy_gui.environments.telnet import (
@@ -45,7 +45,6 @@ def binary() -> Telnet:
     return telnet
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(), commands)), st.lists(st.integers(min_value=0), max_size=8))
 def test_data_arrives_unchanged_between_commands_however_it_is_cut(
     parts: list[tuple[bytes, bytes]], cuts: list[int]
@@ -56,13 +55,11 @@ def test_data_arrives_unchanged_between_commands_however_it_is_cut(
     assert data == b"".join(data for data, _ in kept)
 
 
-@settings(deadline=None)
 @given(st.binary(), st.lists(st.integers(min_value=0), max_size=8))
 def test_any_bytes_give_the_same_however_they_are_cut(line: bytes, cuts: list[int]) -> None:
     assert fed(Telnet(com_port=True), line, cuts) == fed(Telnet(com_port=True), line, [])
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_what_one_end_sends_the_other_receives(data: bytes) -> None:
     assert binary().receive(binary().send(data)) == (data, b"")
@@ -70,7 +67,6 @@ def test_what_one_end_sends_the_other_receives(data: bytes) -> None:
     assert plain.receive(Telnet(com_port=False).send(data)) == (data, b"")
 
 
-@settings(deadline=None)
 @given(st.lists(commands, max_size=30))
 @example([bytes((IAC, DONT, BINARY)), bytes((IAC, DO, BINARY))])
 def test_two_ends_come_to_rest(requests: list[bytes]) -> None:

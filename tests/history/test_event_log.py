@@ -31,7 +31,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
         yield opened
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_any_events_come_back_equal_from_the_file(shared: History, data: st.DataObject) -> None:
     run = shared.log.begin("any", ["board-a"])
@@ -45,7 +45,7 @@ def test_any_events_come_back_equal_from_the_file(shared: History, data: st.Data
 
 @pytest.mark.parametrize("name", BODY_TYPES)
 def test_every_body_type_comes_back_equal(name: str) -> None:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(values(BODY_TYPES[name]))
     def comes_back_equal(body: object) -> None:
         event = Event(seq=1, time=START, run=1, body=body)  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def test_every_body_type_comes_back_equal(name: str) -> None:
     comes_back_equal()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(fleets(largest=5), st.booleans()), min_size=1, max_size=4), st.data())
 def test_lists_of_runs_equal_those_folded_from_the_events(
     tmp_path_factory: pytest.TempPathFactory, runs: list[tuple[Fleet, bool]], data: st.DataObject
@@ -101,7 +101,7 @@ def test_a_time_keeps_its_microseconds_and_its_moment(history: History) -> None:
     assert history.log.runs(RunQuery(since=moment + timedelta(microseconds=1))) == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(min_size=1, max_size=5), st.text(max_size=5))
 def test_a_search_finds_its_text_and_nothing_else(shared: History, needle: str, around: str) -> None:
     if "\0" in needle + around:
@@ -154,7 +154,7 @@ def test_unknown_fields_of_a_body_do_not_matter(history: History) -> None:
     assert history.log.events(run)[0].body == StageProgress(1, 2)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(bodies)
 def test_stored_bodies_are_plain_ascii_json(body: object) -> None:
     row = event_to_row(Event(seq=1, time=START, run=1, body=body))  # type: ignore[arg-type]

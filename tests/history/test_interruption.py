@@ -166,7 +166,7 @@ def test_an_abandoned_run_that_cannot_be_read_is_named(folder: Path) -> None:
     assert caught.value.code == "E-HISTORY-DAMAGED"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fleets(largest=30), st.integers(0, 1000), st.data())
 def test_a_run_cut_anywhere_is_ended_whole(fleet: Fleet, seed: int, data: st.DataObject) -> None:
     events = fleet.interleaved(1, seed)

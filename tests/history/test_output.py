@@ -19,7 +19,7 @@ def small(history: History, folder: Path, cap: int = 2**20) -> OutputFiles:
     return OutputFiles(folder / "logs", history.database, cap)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=60), max_size=12), st.integers(0, 200))
 def test_kept_bytes_are_the_first_ones_up_to_the_cap(
     history: History, folder: Path, pieces: list[bytes], cap: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kdeploy_gui.model.version import Version, VersionRange
@@ -68,7 +68,6 @@ def test_missing_numbers_are_zero() -> None:
     assert Version.parse("6.1").compare(Version.parse("6.1.0.0")) == 0
 
 
-@settings(deadline=None)
 @given(texts, texts, texts)
 def test_order_is_total(one: str, other: str, third: str) -> None:
     first, second, last = (Version.parse(each) for each in (one, other, third))

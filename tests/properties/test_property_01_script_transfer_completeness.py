@@ -222,7 +222,7 @@ def last_attempt(events: Sequence[Event], name: str) -> list[FileDone]:
     return said
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     files=wanted_files.map(without_clashes),
     drawn=st.lists(machines, min_size=1, max_size=4),
@@ -290,7 +290,7 @@ def judge(
         assert not last_attempt(events, state.name) or answer_lost
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     files=st.lists(st.builds(Wanted, targets.map(below_home), contents, st.just(0o640)), min_size=1, max_size=8),
     had=st.dictionaries(st.integers(0, 7), contents, max_size=4),

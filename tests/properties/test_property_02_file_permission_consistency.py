@@ -76,7 +76,7 @@ def expected_owner(owner: str, default: str) -> tuple[str, str]:
     return user or default_user, group or default_group
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(files=declared(owners(["root", "tester", "daemon"], ["root", "lab"])))
 def test_files_have_the_declared_mode_and_owner(
     tmp_path_factory: pytest.TempPathFactory, files: list[Declared]
@@ -127,7 +127,7 @@ def attributes(path: Path) -> tuple[int, tuple[str, str]]:
     return stat.S_IMODE(found.st_mode), owner
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(files=local_modes, umask=umasks, interpreter=st.sampled_from(INTERPRETERS))
 def test_stat_agrees_whatever_the_umask_is(
     tmp_path_factory: pytest.TempPathFactory, files: list[Declared], umask: int, interpreter: list[str]

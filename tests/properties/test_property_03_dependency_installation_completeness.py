@@ -167,7 +167,7 @@ def reported(events: Sequence[Event]) -> dict[str, DependencyDone]:
 NOWHERE = Drawn("package", "", False, None, frozenset(), None, False)
 
 
-@settings(max_examples=200, deadline=None, phases=[Phase.explicit, Phase.generate, Phase.shrink])
+@settings(max_examples=200, phases=[Phase.explicit, Phase.generate, Phase.shrink])
 @example(  # one that no source has keeps its neighbours from being installed
     World("apt-get", 0, Presence.MISSING, ()),
     [NOWHERE, replace(NOWHERE, required=True, deaf=True), replace(NOWHERE, required=True, offered=frozenset({"0.9"}))],

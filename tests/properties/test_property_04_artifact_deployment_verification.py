@@ -119,7 +119,7 @@ damages = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     contents=st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=30),
     chosen=st.dictionaries(st.integers(0, 29), damages, max_size=30),

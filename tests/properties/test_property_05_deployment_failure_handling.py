@@ -132,7 +132,7 @@ async def run_with(stage: Stage, raised: list[Exception], policy: Policy) -> tup
     return state.environments["board-a"], events, bool(files)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     stage=st.sampled_from(Stage),
     raised=st.lists(errors, min_size=1, max_size=4),

@@ -68,7 +68,7 @@ async def run(present: Mapping[str, str], wanted: Mapping[str, Want], folder: Pa
     return state
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(states, wants)
 def test_what_is_required_is_on_or_the_stage_says_what_is_missing(
     present: dict[str, str], wanted: dict[str, Want]
@@ -90,7 +90,7 @@ def test_what_is_required_is_on_or_the_stage_says_what_is_missing(
         assert rows[name].note in state.error.message
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from(["kasan", "kcsan", "kmsan", "lockdep", "kcov"]), st.sampled_from(list(Want))))
 def test_sets_that_no_kernel_can_have_are_refused_at_planning(wanted: dict[str, Want]) -> None:
     sanitizers = {name for name in ("kasan", "kcsan", "kmsan") if wanted.get(name) is Want.REQUIRED}

@@ -101,7 +101,7 @@ async def deployed(machine: Mapping[str, Coverage], wants: Mapping[str, Want], f
     return state.environments["a"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.fixed_dictionaries(dict.fromkeys(NAMES, coverages)),
     st.fixed_dictionaries(dict.fromkeys(NAMES, st.sampled_from(list(Want)))),

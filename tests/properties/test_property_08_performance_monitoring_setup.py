@@ -95,7 +95,7 @@ async def deployed(machine: Mapping[str, Monitor], wants: Mapping[str, Want], fo
     return state.environments["a"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.fixed_dictionaries(dict.fromkeys(NAMES, monitors)),
     st.fixed_dictionaries(dict.fromkeys(NAMES, st.sampled_from(list(Want)))),

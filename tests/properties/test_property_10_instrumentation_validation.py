@@ -63,7 +63,7 @@ def shows(name: str, answer: dict[str, str]) -> bool:
             return bool(number("read"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(PROVABLE), said, st.booleans(), st.integers(0, 2))
 def test_nothing_is_proven_that_was_not_shown(
     instrument: object, answer: dict[str, str], ends: bool, status: int
@@ -81,7 +81,7 @@ def test_nothing_is_proven_that_was_not_shown(
         assert result.cause == "not_restored"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(PROVABLE), st.sampled_from([each for each in State if each is not State.ACTIVE]))
 def test_what_is_not_active_is_not_even_tried(instrument: object, state: State) -> None:
     entry = next(each for each in PROVABLE if each is instrument)

@@ -114,7 +114,7 @@ def test_any_events_are_on_the_screen_within_200_ms_and_none_is_lost(session: Se
     lags: list[float] = []
     screen = Screen(session, qtbot)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(fleets(largest=60), st.integers(0, 2**32), st.integers(1, 60), st.booleans())
     def holds(fleet: Fleet, seed: int, size: int, ended: bool) -> None:
         events = fleet.interleaved(7, seed, ended=ended)

@@ -49,7 +49,7 @@ def shown(model: FleetModel, name: str, stage: Stage, role: int) -> str:
     return str(model.data(model.index(model.place(name), column), role))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fleets(largest=6), st.integers(0, 2**32), st.integers(0, 7200))
 def test_every_step_says_status_start_duration_and_attempt(fleet: Fleet, seed: int, later: int) -> None:
     events = fleet.interleaved(1, seed)
@@ -75,7 +75,7 @@ def test_every_step_says_status_start_duration_and_attempt(fleet: Fleet, seed: i
                     assert text.endswith(f", {minutes(ends[-1].seconds)}")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(Stage), st.integers(1, 5), st.integers(0, 3000), st.text(min_size=1, max_size=30))
 def test_the_current_action_is_said_where_the_work_is(stage: Stage, attempt: int, seconds: int, note: str) -> None:
     steps = (Step(StageStarted(), stage, attempt), Step(StageProgress(0, 0, "", note), stage, attempt))

@@ -104,7 +104,7 @@ def assert_listed_plainly(cause: Cause) -> None:
     assert is_visible(report(cause).replace("\n", "").replace("\t", ""))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(failures | hostile_failures)
 @example(Failure("E-X", Category.BUG, ""))
 def test_any_error_is_shown_as_text_and_never_interpreted(detail: ErrorDetail, failure: Failure) -> None:

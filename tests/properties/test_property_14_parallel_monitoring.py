@@ -42,7 +42,7 @@ def expected_sent(events: list[Event]) -> int:
     return sent
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fleets(), seeds, seeds)
 def test_any_interleaving_folds_to_the_same_view(fleet: Fleet, one: int, other: int) -> None:
     first, second = fold(fleet.interleaved(1, one)), fold(fleet.interleaved(1, other))
@@ -51,7 +51,7 @@ def test_any_interleaving_folds_to_the_same_view(fleet: Fleet, one: int, other: 
     assert first.environments == second.environments
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fleets(), seeds)
 def test_each_environment_shows_its_own_state(fleet: Fleet, seed: int) -> None:
     events = fleet.interleaved(1, seed)
@@ -69,7 +69,7 @@ def test_each_environment_shows_its_own_state(fleet: Fleet, seed: int) -> None:
         assert shown == fold(own).environments.get(name, shown)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fleets(largest=40), seeds, st.integers(1, 50))
 def test_folding_in_groups_is_folding_one_by_one(fleet: Fleet, seed: int, size: int) -> None:
     events = fleet.interleaved(1, seed)
@@ -84,7 +84,7 @@ def test_folding_in_groups_is_folding_one_by_one(fleet: Fleet, seed: int, size: 
     assert list(in_groups.environments) == list(one_by_one.environments)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fleets(largest=40), seeds, st.booleans())
 def test_every_prefix_of_a_run_folds(fleet: Fleet, seed: int, ended: bool) -> None:
     state = RunState()
@@ -98,7 +98,7 @@ def test_every_prefix_of_a_run_folds(fleet: Fleet, seed: int, ended: bool) -> No
         assert all(each.status.is_final for each in state.environments.values())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_every_prefix_of_any_events_folds(data: st.DataObject) -> None:
     names = ["", "board-a", "board-b"]
@@ -113,7 +113,7 @@ def test_every_prefix_of_any_events_folds(data: st.DataObject) -> None:
     assert {each for _, each, _ in drawn} - {""} <= set(state.environments)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fleet=fleets(largest=20), seed=seeds, ended=st.booleans())
 def test_stored_events_fold_to_the_live_view(
     tmp_path_factory: pytest.TempPathFactory, fleet: Fleet, seed: int, ended: bool

@@ -71,7 +71,7 @@ def failures(events: list[Event]) -> Counter[Category]:
     return Counter(error.category for error in last.values() if error is not None)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fleets(largest=40), seeds)
 def test_the_summary_adds_up_to_the_events(fleet: Fleet, seed: int) -> None:
     events = fleet.interleaved(1, seed)
@@ -95,7 +95,7 @@ def test_the_summary_adds_up_to_the_events(fleet: Fleet, seed: int) -> None:
     assert all(each.status.is_final for each in state.environments.values())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fleets(largest=40), seeds)
 def test_the_head_of_the_run_counts_what_the_events_say(fleet: Fleet, seed: int) -> None:
     events = fleet.interleaved(1, seed)
@@ -125,7 +125,7 @@ def test_the_head_of_the_run_counts_what_the_events_say(fleet: Fleet, seed: int)
     assert totals.left == ""
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(fleets(largest=10), seeds)
 def test_the_history_keeps_the_same_numbers(fleet: Fleet, seed: int) -> None:
     events = fleet.interleaved(1, seed)

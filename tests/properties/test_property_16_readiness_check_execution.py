@@ -77,7 +77,7 @@ async def run_with(
             return await run.run(plan)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(asked=limits, fault=faults, retries=st.integers(0, 1))
 def test_every_check_runs_exactly_when_the_fifth_stage_has_succeeded(
     asked: Validation, fault: tuple[Stage, Exception] | None, retries: int

@@ -67,7 +67,7 @@ def assert_told(board: EnvironmentState, failed: Sequence[CheckDone]) -> None:
     assert board.summary().failed_checks == tuple(failed)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sets(st.sampled_from(sorted(BREAKS))))
 def test_exactly_what_is_broken_is_reported_all_at_once(broken: set[str]) -> None:
     with quick_folder() as folder:

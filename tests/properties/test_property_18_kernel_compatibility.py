@@ -69,7 +69,7 @@ separators = st.sampled_from(["-", "~", ".", ""])
 clauses = st.tuples(st.sampled_from(sorted(OPERATORS)), releases, separators)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(releases, separators, st.sampled_from(SUFFIXES), st.lists(clauses, min_size=1, max_size=4))
 @example(Release((6, 13), 3), "-", "+", [(">=", Release((6, 13), None), "-")])
 @example(Release((6, 1, 0), None), "-", "-13-amd64", [("==", Release((6, 1), None), "-")])
@@ -180,7 +180,7 @@ def verdict_of(needs: Requirement, facts: Facts) -> list[str]:
     ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(kernels, kernels)
 def test_modules_are_taken_as_the_kernel_takes_them(running: Kernel, built_for: Kernel) -> None:
     needs = inspect(BytesIO(module(Abi(X86_64, 64, True), built_for.vermagic, checksums=built_for.modversions)))

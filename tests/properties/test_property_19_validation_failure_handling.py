@@ -113,7 +113,7 @@ async def live(folder: Path, broken: set[str], left: set[str]) -> None:
         assert (await readiness.check(outside, plan.environments[0])).ready
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(breaks.filter(bool), st.data())
 def test_not_ready_until_every_cause_is_gone(broken: set[str], data: st.DataObject) -> None:
     left = data.draw(st.sets(st.sampled_from(sorted(broken))))

@@ -141,7 +141,7 @@ async def live(folder: Path, board: MemoryMachine, deployed: dict[str, tuple[byt
         assert_marked(latest(run), board, plan, state.run)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     deployed=files,
     kernel=st.tuples(words, words, words),
@@ -161,7 +161,7 @@ def test_ready_is_kept_while_its_facts_hold_and_dropped_when_one_moves(
         asyncio.run(live(Path(folder), board, deployed, moves))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(before=files, after=files, fits=st.booleans())
 def test_a_run_that_changes_files_drops_the_mark_before_it_touches_them(
     before: dict[str, tuple[bytes, int]], after: dict[str, tuple[bytes, int]], fits: bool

@@ -103,7 +103,7 @@ async def all_at_once(folder: Path, asked: list[Order], limit: int, pauses: list
     assert sorted(watch.started) == sorted(everything)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), asked=st.lists(orders, min_size=1, max_size=4), limit=st.integers(1, 6))
 def test_limits_hold_and_no_environment_is_in_two_runs(data: st.DataObject, asked: list[Order], limit: int) -> None:
     pauses = data.draw(st.lists(st.integers(0, 40), min_size=len(asked), max_size=len(asked)))
@@ -147,7 +147,7 @@ def is_queued(run: Rehearsal, number: int) -> bool:
     return bool(of(run.history.log.events(number), "environment_queued"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(-100, 100), min_size=2, max_size=7))
 def test_higher_priority_goes_first(priorities: list[int]) -> None:
     with quick_folder() as folder:
@@ -180,7 +180,7 @@ async def under_pressure(folder: Path, low: int, high: int, seconds: float) -> i
         return passed
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(low=st.integers(-100, 100), gap=st.integers(0, 20), seconds=st.floats(10, 600))
 def test_nobody_waits_for_ever(low: int, gap: int, seconds: float) -> None:
     with quick_folder() as folder:

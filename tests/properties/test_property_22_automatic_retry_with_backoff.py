@@ -74,7 +74,7 @@ async def run_with(
             return state.environments["board-a"], events, run.clock.waits
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     stage=st.sampled_from(Stage),
     passing=st.lists(st.sampled_from(PASSING), max_size=6),
@@ -127,7 +127,7 @@ async def hang(stage: Stage, hangs: int, policy: Policy) -> tuple[EnvironmentSta
             return state.environments["board-a"], events, time.monotonic() - started
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(stage=st.sampled_from(list(Stage)[1:]), hangs=st.integers(1, 3), retries=st.integers(0, 2))
 def test_the_deadline_is_respected_in_every_attempt(stage: Stage, hangs: int, retries: int) -> None:
     policy = Policy(retries=retries, stage_timeout=0.08)

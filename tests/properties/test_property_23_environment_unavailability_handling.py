@@ -62,7 +62,7 @@ async def rehearse(call: int, away: int, retries: int) -> tuple[RunState, list[E
             return await run.run(replace(whole_plan(names, content), policy=Policy(retries=retries)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, WHOLE_CALLS), st.integers(1, 4), st.integers(0, 3))
 def test_lost_at_any_call_it_is_tried_again_or_fails_and_the_others_go_on(call: int, away: int, retries: int) -> None:
     state, events = asyncio.run(rehearse(call, away, retries))
@@ -152,7 +152,7 @@ def _plan(content: MemoryContent, environments: tuple[Environment, ...]) -> Plan
 
 
 @pytest.mark.sshd
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(sorted(FOR_A_WHILE)), st.integers(1, CALLS))
 @example("its sessions stand still", 4)
 @example("its line goes silent", 5)
@@ -170,7 +170,7 @@ def test_one_that_comes_back_is_deployed(peer: Peer, sshd: Sshd, how: str, call:
 
 
 @pytest.mark.sshd
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(sorted(FOR_GOOD)), st.integers(1, CALLS))
 def test_one_that_stays_away_fails_with_the_reason(peer: Peer, sshd: Sshd, how: str, call: int) -> None:
     peer.restore()

@@ -219,7 +219,7 @@ def overheard() -> Iterator[list[str]]:
         logger.removeHandler(listener)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(identities, st.sampled_from(list(WAYS)))
 def test_nothing_goes_to_a_stranger_and_no_secret_shows(identity: Identity, way: str) -> None:
     secret, wrong = f"canary-{secrets.token_hex(12)}", f"wrong-{secrets.token_hex(12)}"

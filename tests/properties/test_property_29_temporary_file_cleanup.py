@@ -155,7 +155,7 @@ def spoil(machine: Machine, fault: Fault) -> None:
 
 
 @pytest.mark.timeout(600)  # a hundred deployments of a real shell, and disks that are busy
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(faults)
 @example(Fault("dies after", "", 20))
 def test_nothing_temporary_outlives_the_next_contact(fault: Fault) -> None:

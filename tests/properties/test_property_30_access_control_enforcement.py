@@ -132,7 +132,7 @@ def placed(machine: Machine, files: Sequence[Declared]) -> tuple[Batch, dict[str
     return Batch(1, tuple(send), tuple(attributes), keep=1), by_path
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(declared, min_size=1, max_size=4), st.sampled_from([0, 0o022, 0o077, 0o777]))
 def test_no_file_is_ever_wider_than_declared(files: list[Declared], umask: int) -> None:
     with quick_folder() as folder:

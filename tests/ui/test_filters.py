@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -113,7 +113,6 @@ def test_no_regular_expression_hangs(pattern: str) -> None:
     assert time.process_time() - begun < 0.5
 
 
-@settings(deadline=None)
 @given(texts, texts)
 def test_any_text_is_a_filter_or_a_problem_with_its_place(text: str, entry: str) -> None:
     found = parse(text, KEYS)
@@ -125,7 +124,6 @@ def test_any_text_is_a_filter_or_a_problem_with_its_place(text: str, entry: str)
         assert found.matches({}, entry) in {True, False}
 
 
-@settings(deadline=None)
 @given(st.lists(words, max_size=4), words)
 def test_quoted_words_are_found_as_they_are_and_all_of_them(wanted: list[str], other: str) -> None:
     text = " ".join(wanted)
@@ -138,7 +136,6 @@ def test_quoted_words_are_found_as_they_are_and_all_of_them(wanted: list[str], o
     assert found.matches({}, other) is expected
 
 
-@settings(deadline=None)
 @given(words, st.lists(words, max_size=3))
 def test_negation_is_the_opposite(value: str, values: list[str]) -> None:
     for term in (quoted(value), f"tag:{quoted(value)}"):
@@ -148,7 +145,6 @@ def test_negation_is_the_opposite(value: str, values: list[str]) -> None:
         assert plain.matches({"tag": values}, value) is not negated.matches({"tag": values}, value)
 
 
-@settings(deadline=None)
 @given(words.filter(lambda each: "*" not in each), words)
 def test_a_glob_compares_whole_values(value: str, more: str) -> None:
     def tagged(term: str, tag: str) -> bool:

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent
@@ -242,7 +242,6 @@ def test_old_lines_are_forgotten_and_numbers_go_on() -> None:
     assert list(document.matching(str(KEPT + SPARE + 4))) == [KEPT + SPARE + 4]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.lists(st.integers(min_value=0), max_size=5))
 def test_lines_are_the_same_however_they_are_cut(data: bytes, cuts: list[int]) -> None:
     whole, cut_up = ConsoleLines(), ConsoleLines()

@@ -189,7 +189,7 @@ def test_tooltips_begin_with_words_of_our_own() -> None:
     assert not any(GuiQt.mightBeRichText(tip) for tip in tips)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(fleets(largest=5), st.integers(0, 2**32), st.integers(1, 9), st.sampled_from(["", "!status:ready", "env:*-00*"]))
 def test_any_events_in_any_groups_lead_to_the_rows_of_the_last_state(
     fleet: Fleet, seed: int, size: int, text: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kdeploy_gui.errors import Category
@@ -207,7 +207,6 @@ def test_foreign_text_is_made_harmless_and_stays_one_line() -> None:
     assert one(story).now.startswith("<b>x</b>\\x1b[31m")
 
 
-@settings(deadline=None)
 @given(fleets(largest=12), st.integers(0, 2**32), st.booleans(), st.floats(0, 600))
 def test_any_run_has_rows_and_totals(fleet: Fleet, seed: int, ended: bool, later: float) -> None:
     run = fold(fleet.interleaved(1, seed, ended=ended))
