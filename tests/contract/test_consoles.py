@@ -164,7 +164,7 @@ async def opened(peer: Machine) -> AsyncIterator[ConsoleStream]:
 
 async def reached(peer: Machine) -> ConsoleStream:
     """A serial server may take a moment to let go of the client before."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             stream = await peer.consoles.open(peer.environment)
             if await works(stream, peer):
@@ -190,7 +190,7 @@ async def read_to_end(stream: ConsoleStream) -> None:
 
 async def read_until(stream: ConsoleStream, end: bytes) -> bytes:
     data = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not data.endswith(end):
             more = await stream.read()
             assert more, stream.ended
@@ -234,7 +234,7 @@ async def test_the_end_of_the_way_is_told_after_what_came_before(peer: Machine) 
         peer.print(b"last")
         assert await read_until(stream, b"last") == b"last"
         await peer.break_off()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await stream.read() == b""
         assert stream.ended
         with pytest.raises(NetworkError) as caught:
@@ -248,7 +248,7 @@ async def test_a_console_that_was_closed_ends_its_reader(peer: Machine) -> None:
         reading = asyncio.create_task(stream.read())
         await asyncio.sleep(0)
         await stream.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await reading == b""
         assert stream.ended == "closed here"
         await stream.close()
@@ -283,7 +283,7 @@ async def test_what_cannot_be_opened_says_why(console: Console, kind: type[Kdepl
 
 async def test_a_command_that_ends_at_once_is_told_with_its_words() -> None:
     stream = await real(Path("/")).open(named(Console("sh -c 'echo FATAL: no such device; exit 3'")))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await read_to_end(stream)
     assert stream.ended == "sh ended with status 3: FATAL: no such device"
 
@@ -302,6 +302,6 @@ async def test_the_second_client_of_a_serial_server_is_told_that_it_is_in_use(tm
         pytest.skip(f"not installed: {', '.join(serial.missing())}")
     async with machine("ser2net", tmp_path) as peer, opened(peer):
         second = await peer.consoles.open(peer.environment)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await read_to_end(second)
         assert second.ended == "the server closed the connection: Port already in use"

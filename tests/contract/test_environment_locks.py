@@ -35,7 +35,7 @@ async def hold_once(locks: EnvironmentLocks, environment: str, told: list[str], 
 
 
 async def until_told(told: list[str]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not told:
             await asyncio.sleep(0)
 

@@ -239,7 +239,7 @@ class FlakyLog:
         return self._inner.stage_times(runs)
 
 
-async def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
     """Let the loop run until a condition holds; fail with `what` was expected."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():

@@ -78,7 +78,7 @@ async def interleaved(counts: list[int], followers: list[tuple[int, int, int]], 
         heard = await followed(feed, runs[at], after, counts[at])
         assert heard == list(range(after + 1, counts[at] + 1))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await asyncio.gather(
             *(publish_some(feed, run, count, pauses) for run, count in zip(runs, counts, strict=True)),
             *(follower(*each) for each in followers),

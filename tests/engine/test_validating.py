@@ -138,7 +138,7 @@ async def test_a_cancelled_one_says_that_nothing_was_sent(tmp_path: Path) -> Non
         board.still = Standstill(Stage.VALIDATING, "a")
         orchestrator = after.run.orchestrator
         number = await orchestrator.submit(after.again)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await board.still.reached.wait()
         await orchestrator.cancel(number)
         await orchestrator.wait(number)

@@ -46,7 +46,7 @@ async def joined(consoles: MemoryConsoles, folder: Path) -> ConsoleStream:
 
 async def read(stream: ConsoleStream, wanted: bytes) -> None:
     data = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while data != wanted:
             more = await stream.read()
             assert more, stream.ended
@@ -55,7 +55,7 @@ async def read(stream: ConsoleStream, wanted: bytes) -> None:
 
 
 async def to_end(stream: ConsoleStream) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await stream.read():
             pass
 

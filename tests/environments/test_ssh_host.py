@@ -69,7 +69,7 @@ async def answering(answer: bytes) -> AsyncIterator[int]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.gather(*visits, return_exceptions=True)
 
 
@@ -78,7 +78,7 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-async def eventually(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
     await asyncio.to_thread(wait_until, condition, what, seconds)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 _POLL = 0.02
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
     """Wait for a condition; fail with `what` was expected when `seconds` have passed."""
     deadline = time.monotonic() + seconds
     while not condition():

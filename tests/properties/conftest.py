@@ -5,6 +5,7 @@ from tests.ui.conftest import _loop as _loop
 from tests.ui.conftest import answers as answers
 from tests.ui.conftest import demo as demo
 from tests.ui.conftest import look as look
+from tests.ui.conftest import qtbot as qtbot
 from tests.ui.conftest import services as services
 from tests.ui.conftest import session as session
 from tests.ui.conftest import settings as settings

@@ -455,7 +455,7 @@ async def test_a_frozen_link_is_made_up_for_by_a_retry(
 ) -> None:
     """The machine does not know that the link is dead: there the first attempt still waits for its bytes."""
     old, new = old_and_new
-    monkeypatch.setattr(defaults, "KEEPALIVE_INTERVAL", 0.6)
+    monkeypatch.setattr(defaults, "KEEPALIVE_INTERVAL", 2.0)
     chaos.rate = SIZE
     connector = Rerouted(chaos.environment(sshd.environment()))
 

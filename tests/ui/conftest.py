@@ -5,17 +5,30 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.app import Services, home_from_environment, open_demo, open_services
 from kdeploy_gui.ui.bridge import event_loop
 from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.session import Session, open_session
 from tests.ui.answers import Answers
+
+PATIENCE_MS = 30_000
+"""How long a condition may take to come true where a test says nothing else: other tests and disks are slow, too."""
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
+    """pytest-qt's, with more patience than its 5 s."""
+    for name in ("waitUntil", "waitSignal", "waitSignals"):
+        monkeypatch.setattr(qtbot, name, partial(getattr(qtbot, name), timeout=PATIENCE_MS))
+    return qtbot
 
 
 @pytest.fixture(scope="session")
