@@ -60,7 +60,9 @@ class GuestWatch:
         """The newest state counts: what was told may be of a switch that is over."""
         try:
             status = await self._guests.status(self._environment)
-        except GuestError:
+        except GuestError as error:
+            if error.code == "E-GUEST-UNKNOWN":  # it was not defined: its end is all that there is of it
+                self._cut(error)
             return
         down = state_error(self._environment, status)
         if status.state.is_down and down is not None and self._is_used():

@@ -90,6 +90,7 @@ class _Events:
         self._names: set[str] = set()
         self._is_lost = False
         self._is_begun = False
+        self._is_closed = False
 
     async def open(self) -> None:
         """Connect and listen. Raises GuestError."""
@@ -114,6 +115,7 @@ class _Events:
 
     def close(self) -> None:
         """Listen no longer; nobody waits for that."""
+        self._is_closed = True
         if self._connection is not None:
             threading.Thread(target=_ended, args=(self._connection, self._callbacks), daemon=True).start()
 
@@ -137,6 +139,8 @@ class _Events:
         _where_known(lambda: connection.registerCloseCallback(self._lost, None))
         for event in (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT):
             _where_known(partial(self._register, connection, event))
+        if self._is_closed:  # nobody has waited for as long as that took
+            _ended(connection, self._callbacks)
 
     def _register(self, connection: Any, event: int) -> None:
         self._callbacks.append(connection.domainEventRegisterAny(None, event, self._happened, None))

@@ -91,7 +91,7 @@ async def test_of_many_changes_the_newest_is_told_and_all_who_watch_are(
         await peer.guests.start(peer.environment)
     await peer.guests.shut_down(peer.environment, 10)
     for each in (changes, other):
-        words = []
+        words: list[str] = []
         while words[-1:] != ["shut off (it shut down)"]:
             words.append(await told(each))
         assert len(words) <= 41

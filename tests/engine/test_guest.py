@@ -177,6 +177,18 @@ async def test_a_guest_that_ends_ends_the_stage_at_once(tmp_path: Path, status: 
     assert len(of(events, "retry_scheduled")) == (code == "E-GUEST-CRASHED")
 
 
+async def test_a_guest_that_is_gone_with_its_end_ends_the_stage(tmp_path: Path) -> None:
+    story = Silence(GuestStatus(GuestState.OFF))
+    become = story.guests.become
+
+    def vanish(name: str, status: GuestStatus) -> None:
+        become(name, status)
+        del story.guests.guests[name]
+
+    story.guests.become = vanish  # type: ignore[method-assign] # what a hypervisor does with transient guests
+    assert error_of((await story.run(tmp_path))[0]).code == "E-GUEST-UNKNOWN"
+
+
 async def test_a_guest_that_crashes_in_silence_is_started_again_where_that_is_wanted(tmp_path: Path) -> None:
     story = Silence(GuestStatus(GuestState.CRASHED, "its QEMU died"))
     state, events = await story.run(tmp_path, AUTO)
