@@ -66,7 +66,7 @@ class GuestStates(QObject):
             self._listening.pop(uri).cancel()
         for uri in uris:
             if uri not in self._listening or self._listening[uri].done():
-                task = self._bridge.spawn(self._hear(uri), name=f"hear of the guests of {uri}")
+                task = self._bridge.spawn(self._hear(uri), name=f"hear of the guests of {uri}", listens=True)
                 if task is not None:
                     self._listening[uri] = task
 
