@@ -49,6 +49,11 @@ HYPERVISOR_TIMEOUT = 10.0
 """Seconds for an answer of libvirt about a state."""
 HYPERVISOR_OPEN_TIMEOUT = 30.0
 """Seconds to connect to libvirt, over SSH too."""
+WATCH_PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0)
+"""Seconds before a hypervisor whose guests are watched is connected again, for the first, second ... time in a row."""
+WATCH_KEEPALIVE = 5
+"""Seconds of silence before a keepalive to it; without answers it counts as gone after (count + 1) of them."""
+WATCH_KEEPALIVE_COUNT = 3
 GUEST_ANSWER = 20.0
 """Seconds for an answer of a guest's QEMU; without one it counts as frozen."""
 GUEST_END_SEEN = 5.0

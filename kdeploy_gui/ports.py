@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -303,6 +303,13 @@ class Guests(Protocol):
 
     async def seen(self, uri: str) -> tuple[GuestSeen, ...]:
         """All guests of a hypervisor, by name."""
+
+    def watch(self, uri: str) -> AsyncIterator[tuple[str, GuestStatus]]:
+        """The domain and state of every guest of a hypervisor, then of each whose state changes or that reboots.
+
+        Of several changes between two looks only the newest is told. While the hypervisor does not answer nothing
+        comes; after that every guest is told anew. Raises E-LIBVIRT-MISSING and E-LIBVIRT-DENIED, else never ends.
+        """
 
     async def define(self, uri: str, description: GuestDescription) -> None:
         """Define a guest; it stays off. Raises E-GUEST-DEFINE, also where there is one of that name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -24,7 +24,7 @@ from kdeploy_gui.errors import GuestError, PlanError, TrustError
 from kdeploy_gui.model.check import CheckStep, EnvironmentCheck, InstrumentLook
 from kdeploy_gui.model.environment import Environment, PowerAction, guests_of
 from kdeploy_gui.model.event import Body
-from kdeploy_gui.model.guest import GuestDescription, GuestFigures, GuestSeen
+from kdeploy_gui.model.guest import GuestDescription, GuestFigures, GuestSeen, GuestStatus
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
 from kdeploy_gui.model.kernel import KernelBooted
 from kdeploy_gui.model.plan import Plan
@@ -33,6 +33,21 @@ from kdeploy_gui.model.problem import Problem, did_you_mean
 from kdeploy_gui.model.ssh_host import SshHost
 
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
+
+
+class GuestWatching:
+    """See `Guests.watch`."""
+
+    def __init__(self, engine: EngineThread, changes: AsyncIterator[tuple[str, GuestStatus]]) -> None:
+        self._engine = engine
+        self._changes = changes
+
+    def start_next(self) -> Future[tuple[str, GuestStatus]]:
+        """The next change, whenever it comes. Raises GuestError; cancelling the future ends the watching."""
+        return self._engine.start(self._next())
+
+    async def _next(self) -> tuple[str, GuestStatus]:
+        return await anext(self._changes)
 
 
 class Inventory:
@@ -222,6 +237,10 @@ class Inventory:
     def start_seen(self, uri: str) -> Future[tuple[GuestSeen, ...]]:
         """All guests of a hypervisor with their states. Raises GuestError."""
         return self._engine.start(self._ports.guests.seen(uri))
+
+    def watch_guests(self, uri: str) -> GuestWatching:
+        """The states of a hypervisor's guests, one after the other."""
+        return GuestWatching(self._engine, self._ports.guests.watch(uri))
 
     def start_figures(self, environment: Environment) -> Future[GuestFigures]:
         """What a running guest has used. Raises GuestError."""

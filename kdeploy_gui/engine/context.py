@@ -15,6 +15,7 @@ from kdeploy_gui.engine.console_watch import ConsoleWatch
 from kdeploy_gui.engine.consoles import ConsoleHub
 from kdeploy_gui.engine.crash_records import crash_records
 from kdeploy_gui.engine.gate import RUN, checks_of, first_of, query_of
+from kdeploy_gui.engine.guest_watch import GuestWatch
 from kdeploy_gui.engine.kernel_log import KernelLog
 from kdeploy_gui.errors import KdeployError, Rebooted, TargetError
 from kdeploy_gui.model.environment import Environment
@@ -200,6 +201,7 @@ class Context:
     catch_up: Callable[[], Awaitable[None]] = field(init=False)
     kernel_log: KernelLog = field(init=False)
     console: ConsoleWatch = field(init=False)
+    guest: GuestWatch = field(init=False)
     _target: Target | None = None
     _began: float = 0.0
 
@@ -220,6 +222,8 @@ class Context:
         self.console = ConsoleWatch(self.environment, self.consoles, self.emit, keep, self.kernel_log.take_console)
         self.kernel_log.console_listens = lambda: self.console.listens
         self._boot.switched_on = self.console.hurry
+        cut = self.kernel_log.cut
+        self.guest = GuestWatch(self.environment, ports.guests, lambda: self._target is not None, cut)
 
     async def target(self) -> Target:
         """The connected machine; connects anew after a lost link. Raises what `Boot.reach` raises."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from kdeploy_gui.engine.splat_stream import PATIENCE, SplatStream
 from kdeploy_gui.engine.splats.twins import Source, Twins
-from kdeploy_gui.errors import Evidence, KdeployError, KernelDead, KernelSplat, NetworkError
+from kdeploy_gui.errors import Evidence, GuestDied, GuestError, KdeployError, KernelDead, KernelSplat, NetworkError
 from kdeploy_gui.model.event import Body, FactFound
 from kdeploy_gui.model.plan import OnSplat
 from kdeploy_gui.model.splat import Severity, Splat, SplatClass, SplatSeen
@@ -26,7 +26,8 @@ class KernelLog:
     """Follows one target after the other, and takes what the console prints.
 
     Reports become events, once each, and one that counts ends what `guard` guards; while it is not
-    connected, as in a boot, only crashes do. `console_listens` says whether anything can come from the console.
+    connected, as in a boot, only crashes do. So does `cut`. `console_listens` says whether anything can come from
+    the console.
     """
 
     def __init__(self, emit: Callable[[Body], None], output: Callable[[bytes], None], policy: OnSplat) -> None:
@@ -41,10 +42,13 @@ class KernelLog:
         self._struck = asyncio.Event()
         self._heard = asyncio.Event()
         self._splat: KernelSplat | None = None
+        self._ended = asyncio.Event()
+        self._end: GuestError | None = None
         self.console_listens: Callable[[], bool] = lambda: False
 
     def follow(self, target: Target) -> None:
         """Follow the kernel's log of a target that has just been connected."""
+        self._forget_end()
         self._following = asyncio.get_running_loop().create_task(self._follow(target))
 
     async def stop(self) -> None:
@@ -89,28 +93,48 @@ class KernelLog:
         """Nothing more comes from the console."""
         self._console.settle()
 
+    def cut(self, error: GuestError) -> None:
+        """The guest has ended under its kernel: what is guarded ends, too."""
+        self._end = error
+        self._ended.set()
+
+    def _forget_end(self) -> None:
+        self._end = None
+        self._ended.clear()
+
     async def guard(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do `work`, unless the kernel reports trouble before it ends. Raises KernelSplat, and what `work` raises."""
+        """Do `work`, unless the kernel reports trouble before it ends, or the guest does.
+
+        Raises KernelSplat, what `cut` was given, and what `work` raises.
+        """
         doing = asyncio.ensure_future(work())
         struck = asyncio.ensure_future(self._struck.wait())
+        ended = asyncio.ensure_future(self._ended.wait())
         try:
-            await asyncio.wait({doing, struck}, return_when=asyncio.FIRST_COMPLETED)
-            if doing.done() and not doing.cancelled() and isinstance(doing.exception(), NetworkError):
+            await asyncio.wait({doing, struck, ended}, return_when=asyncio.FIRST_COMPLETED)
+            broke = doing.done() and not doing.cancelled() and isinstance(doing.exception(), NetworkError)
+            if broke or self._end is not None:
                 await self._reports_end(struck)
-            if self._splat is None:
+            if self._splat is None and (self._end is None or _is_well(doing)):
                 await doing
         finally:
             struck.cancel()
+            ended.cancel()
             doing.cancel()
             while not doing.done():
                 with suppress(asyncio.CancelledError):  # cancelled again: what is cleaned up is not left half done
                     await asyncio.wait({doing})
         if self._splat is not None:
             raise self._splat from (None if doing.cancelled() else doing.exception())
+        if self._end is not None and not _is_well(doing):
+            end = self._end
+            self._forget_end()
+            raise end from (None if doing.cancelled() else doing.exception())
 
     async def _reports_end(self, struck: asyncio.Future[Literal[True]]) -> None:
-        """A connection that breaks in the middle of a report broke because of it."""
-        if self._log.recogniser.pending or self._console.recogniser.pending:
+        """A connection that breaks in the middle of a report broke because of it; a crash may still be printed."""
+        crashed = isinstance(self._end, GuestDied) and self.console_listens()
+        if crashed or self._log.recogniser.pending or self._console.recogniser.pending:
             await asyncio.wait({struck}, timeout=2 * PATIENCE)
 
     async def evidence(self) -> None:
@@ -142,6 +166,10 @@ class KernelLog:
             if fails and self._splat is None:
                 self._splat = _error(source, splat)
                 self._struck.set()
+
+
+def _is_well(doing: asyncio.Future[None]) -> bool:
+    return doing.done() and not doing.cancelled() and doing.exception() is None
 
 
 def _error(source: Source, splat: Splat) -> KernelSplat:

@@ -148,9 +148,11 @@ class Pipeline:
             context = self._context
             async with admission():
                 context.console.start()
+                context.guest.start()
                 try:
                     yield
                 finally:
+                    await context.guest.stop()
                     await context.kernel_log.stop()
                     await context.console.stop()
                     context.kernel_log.settle_console()

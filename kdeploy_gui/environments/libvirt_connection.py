@@ -15,12 +15,15 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from kdeploy_gui import defaults
 from kdeploy_gui.environments.libvirt_errors import connection_error, is_lost, too_late
+from kdeploy_gui.environments.libvirt_events import EventLoop
 from kdeploy_gui.errors import GuestError
 from kdeploy_gui.model.environment import OWN_HYPERVISOR
 
 T = TypeVar("T")
 
 LOCAL = OWN_HYPERVISOR
+_LOOPS: list[EventLoop] = []
+_LOOP_LOCK = threading.Lock()
 
 
 class LibvirtConnections:
@@ -39,18 +42,18 @@ class LibvirtConnections:
         """
         address = uri or LOCAL
         reused = self._open.get(address)
-        connection = reused or await _in_thread(lambda: self._opened(address), address, _OPENING)
+        connection = reused or await in_thread(lambda: self._opened(address), address, _OPENING)
         try:
             return await self._asked(connection, address, work, seconds)
         except GuestError as error:
             if reused is None or error.code != "E-LIBVIRT":
                 raise
-        connection = await _in_thread(lambda: self._opened(address), address, _OPENING)
+        connection = await in_thread(lambda: self._opened(address), address, _OPENING)
         return await self._asked(connection, address, work, seconds)
 
     async def _asked(self, connection: Any, uri: str, work: Callable[[Any], T], seconds: float) -> T:
         try:
-            return await _in_thread(lambda: _done(work, connection, uri), uri, seconds)
+            return await in_thread(lambda: done(work, connection, uri), uri, seconds)
         except GuestError as error:
             if error.code in {"E-LIBVIRT", "E-LIBVIRT-TIMEOUT"}:
                 self._forget(uri, connection)
@@ -75,7 +78,7 @@ class LibvirtConnections:
         with self._lock:
             connections, self._open = list(self._open.values()), {}
         for each in connections:
-            threading.Thread(target=_close, args=(each,), daemon=True).start()
+            threading.Thread(target=let_go, args=(each,), daemon=True).start()
 
 
 _OPENING = defaults.HYPERVISOR_OPEN_TIMEOUT
@@ -97,10 +100,14 @@ def module() -> Any:
         message = "libvirt's Python module is not installed on this workstation"
         raise GuestError("E-LIBVIRT-MISSING", message, on_target="Nothing was changed.") from error
     libvirt.registerErrorHandler(lambda context, error: None, None)
+    with _LOOP_LOCK:
+        if not _LOOPS:  # before the first connection: events come only to those that are opened later
+            _LOOPS.append(EventLoop(libvirt))
     return libvirt
 
 
-def _done(work: Callable[[Any], T], connection: Any, uri: str) -> T:
+def done(work: Callable[[Any], T], connection: Any, uri: str) -> T:
+    """`work` done with a connection; one that is gone is told as HypervisorLost."""
     libvirt = module()
     try:
         return work(connection)
@@ -110,12 +117,14 @@ def _done(work: Callable[[Any], T], connection: Any, uri: str) -> T:
         raise
 
 
-def _close(connection: Any) -> None:
+def let_go(connection: Any) -> None:
+    """Close a connection, which blocks."""
     with suppress(module().libvirtError):  # a daemon that is gone has closed it already
         connection.close()
 
 
-async def _in_thread(work: Callable[[], T], uri: str, seconds: float) -> T:
+async def in_thread(work: Callable[[], T], uri: str, seconds: float) -> T:
+    """What blocking work returns or raises; HypervisorLost E-LIBVIRT-TIMEOUT where that takes too long."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[T] = loop.create_future()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from kdeploy_gui import defaults
 from kdeploy_gui.environments import domain_xml, libvirt_figures, libvirt_states
 from kdeploy_gui.environments.libvirt_connection import LOCAL, LibvirtConnections, module
 from kdeploy_gui.environments.libvirt_errors import NO_SNAPSHOT, UNCHANGED, frozen, guest_error
+from kdeploy_gui.environments.libvirt_watch import LibvirtWatch
 from kdeploy_gui.errors import GuestError
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.guest import (
@@ -32,6 +33,7 @@ class LibvirtGuests:
 
     def __init__(self, connections: LibvirtConnections) -> None:
         self._connections = connections
+        self._watches: dict[str, LibvirtWatch] = {}
 
     async def seen(self, uri: str) -> tuple[GuestSeen, ...]:
         """See `Guests.seen`."""
@@ -45,6 +47,11 @@ class LibvirtGuests:
             raise
         except module().libvirtError as error:
             raise guest_error(error, uri or LOCAL, "its guests", "listing") from error
+
+    def watch(self, uri: str) -> AsyncIterator[tuple[str, GuestStatus]]:
+        """See `Guests.watch`."""
+        address = uri or LOCAL
+        return self._watches.setdefault(address, LibvirtWatch(address)).changes()
 
     async def define(self, uri: str, description: GuestDescription) -> None:
         """See `Guests.define`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 
+from kdeploy_gui.environments.guest_changes import GuestChanges
 from kdeploy_gui.errors import GuestError, HypervisorLost
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.guest import (
@@ -38,6 +39,7 @@ class MemoryGuests:
 
     def __init__(self, guests: Mapping[str, MemoryGuest]) -> None:
         self.guests = dict(guests)
+        self._watchers: set[GuestChanges] = set()
         self.lost: HypervisorLost | None = None
 
     async def seen(self, uri: str) -> tuple[GuestSeen, ...]:
@@ -45,6 +47,22 @@ class MemoryGuests:
         self._answer()
         found = sorted(self.guests.items())
         return tuple(GuestSeen(name, each.status, arch=each.source.arch) for name, each in found)
+
+    async def watch(self, uri: str) -> AsyncIterator[tuple[str, GuestStatus]]:
+        """See `Guests.watch`."""
+        watcher = GuestChanges({name: each.status for name, each in self.guests.items()})
+        self._watchers.add(watcher)
+        try:
+            async for each in watcher.taken():
+                yield each
+        finally:
+            self._watchers.discard(watcher)
+
+    def become(self, name: str, status: GuestStatus) -> None:
+        """Something happens to a guest, and is told."""
+        self.guests[name].status = status
+        for each in self._watchers:
+            each.tell(name, status)
 
     async def define(self, uri: str, description: GuestDescription) -> None:
         """See `Guests.define`."""
@@ -75,25 +93,26 @@ class MemoryGuests:
         guest = self._answering(environment)
         if guest.status.state.is_down:
             self._power_on(guest, None)
-        guest.status = GuestStatus(GuestState.RUNNING)
+        self.become(environment.domain, GuestStatus(GuestState.RUNNING))
 
     async def shut_down(self, environment: Environment, patience: float) -> bool:
         """See `Guests.shut_down`; nothing takes any time here."""
         guest = self._answering(environment)
         if guest.obeys and not guest.status.state.is_down:
-            guest.status = GuestStatus(GuestState.OFF, "it shut down")
+            self.become(environment.domain, GuestStatus(GuestState.OFF, "it shut down"))
         return guest.status.state.is_down
 
     async def force_off(self, environment: Environment) -> None:
         """See `Guests.force_off`."""
         guest = self._guest(environment)
         if not guest.status.state.is_down:
-            guest.status = GuestStatus(GuestState.OFF, "somebody switched it off")
+            self.become(environment.domain, GuestStatus(GuestState.OFF, "somebody switched it off"))
 
     async def reset(self, environment: Environment) -> None:
         """See `Guests.reset`."""
         guest = self._running(environment, "resetting")
         guest.boots += 1
+        self.become(environment.domain, guest.status)
 
     async def boot_source(self, environment: Environment) -> BootSource:
         """See `Guests.boot_source`."""
@@ -109,6 +128,7 @@ class MemoryGuests:
             message = f"starting {environment.domain} failed: it is active"
             raise GuestError("E-GUEST-START", message, uri=environment.uri, domain=environment.domain)
         self._power_on(guest, kernel)
+        self.become(environment.domain, GuestStatus(GuestState.RUNNING))
 
     async def take_snapshot(self, environment: Environment, name: str) -> None:
         """See `Guests.take_snapshot`."""
@@ -128,7 +148,7 @@ class MemoryGuests:
         if name not in guest.snapshots:
             message = f"{environment.domain} has no snapshot {name}"
             raise GuestError("E-SNAPSHOT-GONE", message, uri=environment.uri, domain=environment.domain)
-        guest.status = guest.snapshots[name]
+        self.become(environment.domain, guest.snapshots[name])
 
     async def drop_snapshot(self, environment: Environment, name: str) -> None:
         """See `Guests.drop_snapshot`."""
@@ -162,4 +182,3 @@ class MemoryGuests:
     def _power_on(self, guest: MemoryGuest, kernel: DirectBoot | None) -> None:
         guest.booted = kernel
         guest.boots += 1
-        guest.status = GuestStatus(GuestState.RUNNING)

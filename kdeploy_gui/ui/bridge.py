@@ -36,6 +36,7 @@ class Bridge(QObject):
         super().__init__(parent)
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="kdeploy-ask")
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listening: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def ask(self, work: Callable[[], Answer]) -> Answer:
@@ -46,21 +47,27 @@ class Bridge(QObject):
         """The answer of engine work that was started; cancelling ends it there."""
         return await asyncio.wrap_future(future)
 
-    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None] | None:
-        """Run a UI coroutine and hold it; what it fails with is told, never lost. None: closed, nothing runs."""
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str, listens: bool = False) -> asyncio.Task[None] | None:
+        """Run a UI coroutine and hold it; what it fails with is told, never lost. None: closed, nothing runs.
+
+        One that only `listens` goes on as long as the window does, and makes nobody busy.
+        """
         if self._closed:
             work.close()
             return None
         task = asyncio.get_running_loop().create_task(self._guarded(work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if listens:
+            self._listening.add(task)
+            task.add_done_callback(self._listening.discard)
         task.add_done_callback(lambda _: work.close())  # of one cancelled before its first step
         return task
 
     @property
     def busy(self) -> bool:
-        """Whether any spawned coroutine goes on."""
-        return bool(self._tasks)
+        """Whether any spawned coroutine goes on that does not only listen."""
+        return bool(self._tasks - self._listening)
 
     def close(self) -> None:
         """Cancel what goes on; answers that come later are not heard."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -50,6 +51,50 @@ async def test_all_guests_are_seen(peer: Peer) -> None:
     seen = next(each for each in await peer.guests.seen(peer.environment.uri) if each.name == "test")
     assert (seen.name, seen.status.state) == ("test", GuestState.RUNNING)
     assert seen.arch
+
+
+@pytest.fixture
+async def changes(peer: Peer) -> AsyncIterator[AsyncGenerator[tuple[str, GuestStatus], None]]:
+    """What a watcher of the hypervisor is told, from the first state of the guest on."""
+    watched = peer.guests.watch(peer.environment.uri)
+    assert isinstance(watched, AsyncGenerator)
+    async with aclosing(watched):
+        assert await told(watched) == "running"
+        yield watched
+
+
+async def told(changes: AsyncIterator[tuple[str, GuestStatus]]) -> str:
+    while True:
+        name, status = await anext(changes)
+        if name == "test":
+            return status.text
+
+
+async def test_what_becomes_of_a_guest_is_told(
+    peer: Peer, changes: AsyncGenerator[tuple[str, GuestStatus], None]
+) -> None:
+    await peer.guests.force_off(peer.environment)
+    assert await told(changes) == "shut off (somebody switched it off)"
+    await peer.guests.start(peer.environment)
+    assert await told(changes) == "running"
+    assert await peer.guests.shut_down(peer.environment, 10)
+    assert await told(changes) == "shut off (it shut down)"
+
+
+async def test_of_many_changes_the_newest_is_told_and_all_who_watch_are(
+    peer: Peer, changes: AsyncGenerator[tuple[str, GuestStatus], None]
+) -> None:
+    other = peer.guests.watch(peer.environment.uri)
+    assert await told(other) == "running", "who comes later is told where things are"
+    for _ in range(20):
+        await peer.guests.force_off(peer.environment)
+        await peer.guests.start(peer.environment)
+    await peer.guests.shut_down(peer.environment, 10)
+    for each in (changes, other):
+        words: list[str] = []
+        while words[-1:] != ["shut off (it shut down)"]:
+            words.append(await told(each))
+        assert len(words) <= 41
 
 
 async def test_the_plug_is_pulled_and_it_starts_again(peer: Peer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,35 @@ class Story:
         self.before = before
 
 
+class Silence(Story):
+    """Its network says nothing any more from the first `place` on, when `happens` does: calls only end from outside."""
+
+    def __init__(self, *happens: GuestStatus) -> None:
+        super().__init__()
+        self.happens = happens
+        self.ended = 0
+        self.goes_on = False
+
+    async def step(self, environment: str, call: str) -> None:
+        await super().step(environment, call)
+        if call != "place" or self.ended:
+            return
+        for each in self.happens:
+            self.guests.become("kd-a", each)
+        if self.goes_on:
+            await self.watched()
+            return
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended += 1
+
+    async def watched(self) -> None:
+        """Until those who watch have had their turns."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
 def error_of(state: RunState) -> Failure:
     error = state.environments["a"].error
     assert error is not None
@@ -128,6 +158,64 @@ async def test_what_became_of_the_guest_is_told(
     assert error.remedy
     assert len(of(events, "retry_scheduled")) == (code == "E-GUEST-CRASHED")
     assert story.guest.boots == 0, "nobody allowed to start it"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (GuestStatus(GuestState.OFF, "somebody switched it off"), "E-GUEST-OFF"),
+        (GuestStatus(GuestState.CRASHED, "its kernel panicked"), "E-GUEST-CRASHED"),
+    ],
+)
+async def test_a_guest_that_ends_ends_the_stage_at_once(tmp_path: Path, status: GuestStatus, code: str) -> None:
+    story = Silence(status)
+    state, events = await story.run(tmp_path)
+    error = error_of(state)
+    assert error.code == code
+    assert error.message == f"a does not answer: kd-a is {status.text}"
+    assert (error.where.stage, story.ended) == ("deploying_scripts", 1)
+    assert len(of(events, "retry_scheduled")) == (code == "E-GUEST-CRASHED")
+
+
+async def test_a_guest_that_is_gone_with_its_end_ends_the_stage(tmp_path: Path) -> None:
+    story = Silence(GuestStatus(GuestState.OFF))
+    become = story.guests.become
+
+    def vanish(name: str, status: GuestStatus) -> None:
+        become(name, status)
+        del story.guests.guests[name]
+
+    story.guests.become = vanish  # type: ignore[method-assign] # what a hypervisor does with transient guests
+    assert error_of((await story.run(tmp_path))[0]).code == "E-GUEST-UNKNOWN"
+
+
+async def test_a_guest_that_crashes_in_silence_is_started_again_where_that_is_wanted(tmp_path: Path) -> None:
+    story = Silence(GuestStatus(GuestState.CRASHED, "its QEMU died"))
+    state, events = await story.run(tmp_path, AUTO)
+    assert state.outcome is Outcome.SUCCEEDED
+    assert (story.guest.boots, len(of(events, "retry_scheduled"))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [(GuestStatus(GuestState.OFF), RUNNING), (GuestStatus(GuestState.PAUSED, "a snapshot is taken"), RUNNING)],
+)
+async def test_what_is_over_when_it_is_heard_of_ends_nothing(tmp_path: Path, happens: tuple[GuestStatus, ...]) -> None:
+    story = Silence(*happens)
+    story.goes_on = True
+    assert (await story.run(tmp_path))[0].outcome is Outcome.SUCCEEDED
+
+
+async def test_a_hypervisor_that_is_lost_after_it_told_of_an_end_ends_nothing(tmp_path: Path) -> None:
+    story = Silence(GuestStatus(GuestState.OFF), RUNNING, GuestStatus(GuestState.OFF))
+    story.goes_on = True
+
+    def lose(call: str) -> None:
+        story.guests.lost = LOST if call == "place" else None
+        story.guest.status = RUNNING
+
+    story.before = lose
+    assert (await story.run(tmp_path))[0].outcome is Outcome.SUCCEEDED
 
 
 async def test_a_guest_that_crashed_in_a_run_is_started_again_where_that_is_wanted(tmp_path: Path) -> None:

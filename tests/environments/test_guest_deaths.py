@@ -71,15 +71,17 @@ class Bench:
                 await asyncio.sleep(0.1)
 
     async def run(
-        self, call: str, happens: Callable[[], None], environment: Environment
+        self, call: str, happens: Callable[[], None], environment: Environment, *, hangs: bool = False
     ) -> tuple[RunState, list[Event]]:
-        """A deployment of two files in which something happens ahead of a call."""
+        """A deployment of two files in which something happens ahead of a call, which then may never end by itself."""
         calls: list[str] = []
 
         async def step(name: str, now: str) -> None:
             if now == call and not calls:
                 calls.append(now)
                 await asyncio.to_thread(happens)
+                if hangs:
+                    await asyncio.Event().wait()
 
         files = [memory_file(self.content, f"/data/run/{name}", name.encode() * 99) for name in ("a", "b")]
         plan = Plan(name="deaths", environments=(environment,), files=tuple(files), policy=PATIENT)
@@ -115,6 +117,25 @@ async def test_a_killed_guest_is_told_as_crashed(bench: Bench) -> None:
     assert error is not None
     assert error.code == "E-GUEST-CRASHED"
     assert error.message.endswith("kd-tiny is crashed (its QEMU died)")
+
+
+async def test_a_guest_that_somebody_destroys_ends_its_run_whatever_the_network_says(bench: Bench) -> None:
+    connection = bench.libvirtd.connect()
+    destroy = connection.lookupByName(bench.domain.name).destroy
+    state, events = await bench.run("place", destroy, bench.environment, hangs=True)
+    connection.close()
+    error = state.environments[bench.environment.name].error
+    assert error is not None
+    assert (error.code, error.where.stage) == ("E-GUEST-OFF", "deploying_scripts")
+    assert error.message.endswith("kd-tiny is shut off (somebody switched it off)")
+    assert not of(events, "retry_scheduled")
+
+
+async def test_a_guest_that_is_killed_while_nothing_is_heard_comes_back_and_the_run_goes_on(bench: Bench) -> None:
+    qemu = bench.libvirtd.qemu(bench.domain)
+    autostarted = replace(bench.environment, autostart=True)
+    state, _ = await bench.run("place", partial(kill, qemu), autostarted, hangs=True)
+    assert state.outcome is Outcome.SUCCEEDED
 
 
 async def test_a_killed_guest_comes_back_and_the_run_goes_on(bench: Bench) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,12 +73,43 @@ def test_ssh_is_told_to_ask_nothing() -> None:
         assert without_questions(same) == same
 
 
+def _uri(libvirtd: Libvirtd, sshd: Sshd) -> str:
+    host = sshd.environment()
+    options = f"socket={libvirtd.socket}&mode=direct&command={_ssh(sshd)}&netcat={_netcat(sshd.folder)}"
+    return f"qemu+ssh://{host.user}@{host.host}:{host.port}/session?{options}"
+
+
+async def test_what_becomes_of_a_guest_behind_ssh_is_told_also_after_a_lost_way(
+    libvirtd: Libvirtd, tiny_domain: Domain, sshd: Sshd
+) -> None:
+    libvirtd.reset(tiny_domain)
+    domain = libvirtd.connect().lookupByName(tiny_domain.name)
+    connections = LibvirtConnections()
+    changes = LibvirtGuests(connections).watch(_uri(libvirtd, sshd))
+    assert isinstance(changes, AsyncGenerator)
+
+    async def until(state: GuestState) -> None:
+        async for name, status in changes:
+            if (name, status.state) == (tiny_domain.name, state):
+                return
+
+    async with aclosing(changes), asyncio.timeout(60):
+        await until(GuestState.OFF)
+        domain.create()
+        await until(GuestState.RUNNING)
+        sshd.restart()
+        domain.destroy()
+        await until(GuestState.OFF)
+        domain.create()
+        await until(GuestState.RUNNING)
+    domain.destroy()
+    connections.close()
+
+
 async def test_a_guest_behind_ssh_is_started_seen_and_switched_off(
     libvirtd: Libvirtd, tiny_domain: Domain, sshd: Sshd
 ) -> None:
-    host = sshd.environment()
-    options = f"socket={libvirtd.socket}&mode=direct&command={_ssh(sshd)}&netcat={_netcat(sshd.folder)}"
-    uri = f"qemu+ssh://{host.user}@{host.host}:{host.port}/session?{options}"
+    uri = _uri(libvirtd, sshd)
     connections = LibvirtConnections()
     guests = LibvirtGuests(connections)
     environment = replace(libvirtd.environment(tiny_domain), uri=uri)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -48,6 +49,32 @@ def test_the_window_follows_what_others_do_with_a_guest(
     assert heard.args[1].state is GuestState.OFF
     assert condition(session, guest.name) is Condition.SHUT_OFF
     assert seen - asked < SOON / 1000
+
+
+def test_the_window_hears_of_changes_without_looking(
+    session: Session, libvirtd: Libvirtd, tiny_domain: Domain, qtbot: QtBot
+) -> None:
+    guest = libvirtd.environment(tiny_domain)
+    libvirtd.reset(tiny_domain)
+    session.services.inventory.add(guest)
+    session.machines.reload()
+    qtbot.waitUntil(lambda: condition(session, guest.name) is Condition.SHUT_OFF, timeout=SOON)
+    session.machines.guests._clock.stop()
+    qtbot.waitUntil(lambda: not session.machines.guests._asking, timeout=SOON)
+
+    domain = libvirtd.connect().lookupByName(tiny_domain.name)
+    for change, state in (
+        (domain.create, GuestState.RUNNING),
+        (domain.suspend, GuestState.PAUSED),
+        (domain.destroy, GuestState.OFF),
+    ):
+        change()
+        qtbot.waitUntil(partial(is_told, session, guest.name, state), timeout=SOON)
+
+
+def is_told(session: Session, name: str, state: GuestState) -> bool:
+    status = session.machines.guests.state(name)
+    return status is not None and status.state is state
 
 
 def test_a_real_guest_is_taken_into_the_lab_and_measured(
