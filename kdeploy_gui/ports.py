@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +12,13 @@ from typing import Protocol
 from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.model.check import CheckStep
 from kdeploy_gui.model.command import Command, Completed
+from kdeploy_gui.model.coverage import (
+    CoverageData,
+    CoverageOrigin,
+    CoverageProgress,
+    CoverageReport,
+    CoverageRequest,
+)
 from kdeploy_gui.model.environment import Environment, PowerAction
 from kdeploy_gui.model.event import Channel, Event
 from kdeploy_gui.model.facts import Facts, FactsQuery
@@ -467,6 +474,51 @@ class Fuzzer(Protocol):
         """Have syz-manager test a set-up for that time at most; `output` gets what it says.
 
         Its end, also by cancellation, is that of all it started. Raises LocalError E-SYZ-SMOKE.
+        """
+
+
+class CoverageReceiving(Protocol):
+    """Counters of gcov on their way here, in a folder that goes where it is not kept."""
+
+    stop: Callable[[], object]
+    """Called once where what comes cannot be taken."""
+
+    @property
+    def fault(self) -> KdeployError | None:
+        """Why what came could not be taken."""
+
+    def take(self, data: bytes) -> None:
+        """The next bytes of what `coverage.sh` says; never raises."""
+
+    def keep(self, done: Completed, origin: CoverageOrigin) -> CoverageData:
+        """Store what came under its name, whole. Blocks.
+
+        Raises TargetError E-COVERAGE-* for what the machine refused or should not have sent, E-NOT-RESTORED where it
+        was not put back, LocalError E-COVERAGE-SPACE and E-WRITE. Nothing is stored then.
+        """
+
+
+class CoverageKeeper(Protocol):
+    """Coverage on this workstation, and lcov."""
+
+    def check(self, request: CoverageRequest, release: str, build_id: str) -> None:
+        """See that a report could be made for a kernel of that release and build id. Blocks.
+
+        Raises LocalError E-COVERAGE-TOOLS, PlanError E-COVERAGE-TREE, E-COVERAGE-BUILD.
+        """
+
+    def receive(
+        self, request: CoverageRequest, name: str, tell: Callable[[CoverageProgress], None]
+    ) -> AbstractContextManager[CoverageReceiving]:
+        """Make a folder for what comes from the machine `name`. Raises LocalError E-COVERAGE-SPACE, E-WRITE."""
+
+    async def report(
+        self, data: CoverageData, request: CoverageRequest, tell: Callable[[CoverageProgress], None]
+    ) -> CoverageReport:
+        """Have lcov make pages of counters; cancelling ends it with all that it started.
+
+        Raises PlanError E-COVERAGE-NOTES, LocalError E-COVERAGE-GCOV, E-COVERAGE-REPORT, E-COVERAGE-SPACE, E-WRITE. The
+        counters stay.
         """
 
 

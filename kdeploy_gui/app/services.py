@@ -15,6 +15,7 @@ from pathlib import Path
 from kdeploy_gui import defaults
 from kdeploy_gui.app.artifacts import Artifacts
 from kdeploy_gui.app.consoles import ConsoleDesk
+from kdeploy_gui.app.coverage import Coverages
 from kdeploy_gui.app.desktop import Desktop
 from kdeploy_gui.app.drafts import Drafts
 from kdeploy_gui.app.fuzzing import Fuzzing
@@ -32,6 +33,7 @@ from kdeploy_gui.clock import SystemClock
 from kdeploy_gui.credentials import Credentials
 from kdeploy_gui.documents.lab_file import read_lab
 from kdeploy_gui.engine.context import Ports
+from kdeploy_gui.engine.coverage import CoverageCollecting
 from kdeploy_gui.engine.fuzzing import FuzzPreparing
 from kdeploy_gui.engine.monitor import Monitor
 from kdeploy_gui.engine.orchestrator import Orchestrator
@@ -54,6 +56,7 @@ from kdeploy_gui.environments.ssh_host import SshConnector
 from kdeploy_gui.errors import AuthError, KdeployError
 from kdeploy_gui.history import History, open_history
 from kdeploy_gui.instruments.catalogue import Catalogue
+from kdeploy_gui.instruments.gcov_reports import GcovReports
 from kdeploy_gui.instruments.scanning import MachineScanners
 from kdeploy_gui.instruments.spatch import Spatch
 from kdeploy_gui.instruments.syzkaller import Syzkaller
@@ -138,6 +141,7 @@ class Services:
         self.scans = Scans(Scanning(self._ports, MachineScanners(), history.scans), self.inventory, engine)
         self.sources = SourceChecks(SourceChecking(SystemClock(), self.remedies, Spatch(), history.sources), engine)
         self.fuzzing = Fuzzing(FuzzPreparing(self._ports, Syzkaller()), self.inventory, engine)
+        self.coverage = Coverages(CoverageCollecting(self._ports, GcovReports()), self.inventory, engine)
         self.drafts = Drafts(home.data / "drafts")
         self.desktop = Desktop(engine)
 

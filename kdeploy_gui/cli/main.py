@@ -18,6 +18,7 @@ COMMANDS = {
     "scan": ("kdeploy_gui.cli.scan:scan", "Look for weak spots of an environment, and what is new of them."),
     "coccicheck": ("kdeploy_gui.cli.coccicheck:coccicheck", "Run semantic patches over a kernel's source."),
     "syzkaller": ("kdeploy_gui.cli.syzkaller:syzkaller", "Set syz-manager up for machines, and say what they lack."),
+    "coverage": ("kdeploy_gui.cli.coverage:coverage", "What gcov counted in a machine's kernel, as a report."),
     "plan": ("kdeploy_gui.cli.plans:plan", "Plans: check, show what a deployment would do."),
     "deploy": ("kdeploy_gui.cli.deploy:deploy", "Deploy a plan."),
     "artifact": (

@@ -13,9 +13,12 @@ import pytest
 from kdeploy_gui.documents.lab_edit import add_environment
 from kdeploy_gui.engine import instruments, readiness
 from kdeploy_gui.engine.context import Ports
+from kdeploy_gui.engine.coverage import CoverageCollecting
 from kdeploy_gui.engine.monitor import Monitor
 from kdeploy_gui.errors import Category
+from kdeploy_gui.instruments.gcov_reports import GcovReports
 from kdeploy_gui.model.check import EnvironmentCheck
+from kdeploy_gui.model.coverage import CoverageRequest
 from kdeploy_gui.model.environment import Environment, Kernel
 from kdeploy_gui.model.event import InstrumentState
 from kdeploy_gui.model.plan import Instrumentation, Want
@@ -94,6 +97,25 @@ async def test_the_debug_kernel_has_what_it_is_built_with_and_is_left_as_it_was(
     assert {each: rows[each].note for each in ("kcov", "kfence", "gcov", "ftrace") if states[each] != "proven"} == {}
     assert states["kcsan"] == states["kmsan"] == "absent"
     assert await run_on(environment, STATE) == before
+
+
+async def test_counters_of_a_kernel_are_collected_and_put_to_zero(kasan: TinyGuest, tmp_path: Path) -> None:
+    """Its recipe instruments fs/open.c alone; the kernel tells all of these files to be empty."""
+    environment = kasan.environment()
+    await run_on(environment, "umount /sys/kernel/debug")
+    content = MemoryContent()
+    async with rehearsal(tmp_path / "history", {}, content) as run:
+        outside = ports(run.history, tmp_path / "history", over_ssh(content), content)
+        collecting = CoverageCollecting(outside, GcovReports())
+        async with asyncio.timeout(BOOT):
+            found = await collecting.run(environment, CoverageRequest(out=tmp_path / "out", reset=True))
+    (counters,) = (found.data.folder / "gcda").rglob("*.gcda")
+    assert counters.name == "open.gcda"
+    assert counters.read_bytes()[:4] == b"adcg", "no counters of a GCC on a machine with this byte order"
+    assert found.reset
+    assert "debugfs" not in await run_on(environment, "cat /proc/mounts")
+    await run_on(environment, "mount -t debugfs debug /sys/kernel/debug")
+    assert (await run_on(environment, "find /sys/kernel/debug/gcov -name open.gcda")).endswith("/fs/open.gcda")
 
 
 async def test_the_race_kernel_proves_kcsan(kcsan: TinyGuest, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.cells import EDGE, Cells
 from kdeploy_gui.ui.detail.evidence import EvidencePopover
 from kdeploy_gui.ui.detail.facts import measure, set_up
-from kdeploy_gui.ui.detail.instrument_commands import CHECK, PROVE, STOP
+from kdeploy_gui.ui.detail.instrument_commands import CHECK, COLLECT, PROVE, STOP
 from kdeploy_gui.ui.detail.instrument_rows import (
     HEADERS,
     MEANINGS,
@@ -298,7 +298,7 @@ class InstrumentsPage(QWidget):
         EvidencePopover(self.model.rows[index.row()], self._look, self.table).open_at(cell)
 
     def _show_menu(self, at: QPoint) -> None:
-        menu = self._session.commands.menu(self, (CHECK, PROVE))
+        menu = self._session.commands.menu(self, (CHECK, PROVE, COLLECT))
         index = self.table.currentIndex()
         if index.isValid():
             menu.addSeparator()

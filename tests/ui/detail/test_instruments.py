@@ -177,7 +177,7 @@ def test_the_menu_of_a_cell_copies_its_evidence(board: DetailPane, demo: Session
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
     texts = [each.text() for each in menu.actions() if not each.isSeparator()]
-    assert texts == ["Check instruments", "Prove instruments", "Show evidence", "Copy evidence"]
+    assert texts == ["Check instruments", "Prove instruments", "Collect coverage...", "Show evidence", "Copy evidence"]
     menu.actions()[-1].trigger()
     assert QGuiApplication.clipboard().text() == evidence_text(board.instruments.model.rows[1])
     menu.close()
