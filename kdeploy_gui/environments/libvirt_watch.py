@@ -110,7 +110,8 @@ class _Events:
         with self._lock:
             names, self._names = self._names, set()
         if self._is_lost:
-            raise HypervisorLost("E-LIBVIRT", f"libvirt at {self._uri} does not answer: the connection has ended")
+            message = f"libvirt at {self._uri} does not answer: the connection has ended"
+            raise HypervisorLost("E-LIBVIRT", message, uri=self._uri)
         return await self._ask(partial(_states, names))
 
     def close(self) -> None:
