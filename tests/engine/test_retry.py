@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kdeploy_gui import errors
@@ -46,12 +48,14 @@ def test_waits_grow_by_the_factor_up_to_the_maximum() -> None:
 
 
 @given(st.integers(1, 10**6), shapes, st.floats(-1, 1))
+@example(1, Backoff(1.0, 1.0, 1.0, 3.961353763743166e-16), 1.0)
 def test_a_wait_is_never_negative_and_stays_within_its_jitter(attempt: int, shape: Backoff, draw: float) -> None:
     wait = backoff(attempt, shape, draw)
     middle = backoff(attempt, shape, 0.0)
     assert 0 <= wait <= shape.maximum * (1 + shape.jitter) * (1 + 1e-9)
     assert middle <= shape.maximum
-    assert abs(wait - middle) <= middle * shape.jitter * (1 + 1e-9)
+    rounding = 4 * math.ulp(max(wait, middle))
+    assert abs(wait - middle) <= middle * shape.jitter + rounding
 
 
 @given(st.integers(1, 400), shapes)
