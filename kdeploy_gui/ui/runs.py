@@ -99,6 +99,7 @@ class Runs(QObject):
         for followed in self._followed.values():
             if followed.pump is not None:
                 followed.pump.cancel()
+        self._followed.clear()
 
     @property
     def active(self) -> tuple[int, ...]:

@@ -82,6 +82,16 @@ async def eventually(condition: Callable[[], bool], what: str, seconds: float = 
     await asyncio.to_thread(wait_until, condition, what, seconds)
 
 
+async def logged_in(server: Sshd, times: int) -> None:
+    """The server has had so many logins and no more: it answers before it writes its log."""
+
+    def logins() -> int:
+        return server.log.count("Accepted publickey")
+
+    await eventually(lambda: logins() >= times, f"{times} logins")
+    assert logins() == times
+
+
 async def test_a_refused_port_is_refused(sshd: Sshd, chaos: Chaos) -> None:
     chaos.refuse()
     error = await refusal(chaos.environment(sshd.environment()))

@@ -12,16 +12,12 @@ from kdeploy_gui.errors import AuthError, NetworkError, PlanError, TrustError
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.facts import FactsQuery
 from tests.engine.steps import over_ssh
-from tests.environments.test_ssh_host import LOGIN, connected, eventually, open_files
+from tests.environments.test_ssh_host import LOGIN, connected, eventually, logged_in, open_files
 from tests.lab.fixtures import MakeSshd
 from tests.lab.sshd import Sshd
 from tests.rehearsal import MemoryContent
 
 pytestmark = pytest.mark.sshd
-
-
-def logins(server: Sshd) -> int:
-    return server.log.count("Accepted publickey")
 
 
 def by_address(inner: Environment, gateway: Environment) -> Environment:
@@ -36,7 +32,8 @@ async def test_a_jump_host_may_have_one_itself(make_sshd: MakeSshd) -> None:
     inner = replace(servers[2].environment("inner"), jump="middle")
     async with connected(inner, outer, middle) as target:
         assert (await target.facts(FactsQuery())).home == str(servers[2].home())
-    assert [logins(each) for each in servers] == [1, 1, 1]
+    for each in servers:
+        await logged_in(each, 1)
 
 
 async def test_all_machines_behind_a_jump_host_share_one_connection_to_it(make_sshd: MakeSshd) -> None:
@@ -48,7 +45,8 @@ async def test_all_machines_behind_a_jump_host_share_one_connection_to_it(make_s
     targets = await asyncio.gather(*map(connector.connect, machines))
     homes = [(await each.facts(FactsQuery())).home for each in targets]
     assert homes == [str(inner.home(host)) for host in range(5)]
-    assert (logins(gateway), logins(inner)) == (1, 5)
+    await logged_in(gateway, 1)
+    await logged_in(inner, 5)
     for each in targets[1:]:
         await each.close()
     assert (await targets[0].facts(FactsQuery())).kernel_release, "the others' end is nothing to the last one"
@@ -68,7 +66,7 @@ async def test_a_refused_login_at_the_jump_host_is_tried_once_for_all(make_sshd:
         assert each.message.startswith("at the jump host gateway: ")
     await eventually(lambda: "Failed publickey" in gateway.log, "the server refused the key")
     assert gateway.log.count("Failed publickey") == 1
-    assert logins(inner) == 0
+    await logged_in(inner, 0)
 
 
 async def test_a_jump_host_that_fell_away_is_connected_anew(make_sshd: MakeSshd) -> None:
@@ -105,7 +103,7 @@ async def test_a_jump_host_may_be_named_by_its_address(make_sshd: MakeSshd) -> N
     environment = by_address(server.environment("inner", host=1), server.environment())
     async with connected(environment) as target:
         assert (await target.facts(FactsQuery())).home == str(server.home(1))
-    assert logins(server) == 2
+    await logged_in(server, 2)
 
 
 @pytest.mark.parametrize("code", ["E-HOSTKEY-UNKNOWN", "E-HOSTKEY-CHANGED"])

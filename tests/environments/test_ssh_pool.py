@@ -14,7 +14,7 @@ from kdeploy_gui.model.command import Command
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.facts import FactsQuery
 from tests.engine.steps import NoSecrets
-from tests.environments.test_ssh_host import eventually, open_files
+from tests.environments.test_ssh_host import eventually, logged_in, open_files
 from tests.lab.chaos import Chaos
 from tests.lab.fixtures import MakeChaos, MakeSshd
 from tests.lab.sshd import Sshd
@@ -26,10 +26,6 @@ pytestmark = pytest.mark.sshd
 def keeping(*environments: Environment, keep: float = 600.0) -> SshConnector:
     known = {each.name: each for each in environments}
     return SshConnector(MemoryContent(), NoSecrets(), known.get, keep=keep)
-
-
-def logins(server: Sshd) -> int:
-    return server.log.count("Accepted publickey")
 
 
 async def visit(connector: SshConnector, environment: Environment) -> None:
@@ -45,7 +41,7 @@ async def test_one_login_is_enough_for_several_uses(sshd: Sshd) -> None:
     connector, before = keeping(), open_files()
     for _ in range(3):
         await visit(connector, sshd.environment())
-    assert logins(sshd) == 1
+    await logged_in(sshd, 1)
     await connector.close()
     await eventually(lambda: open_files() <= before, "all sockets are closed")
 
@@ -55,18 +51,18 @@ async def test_a_connection_is_let_go_some_time_after_its_last_use(sshd: Sshd) -
     await visit(connector, sshd.environment())
     await eventually(lambda: open_files() <= before, "all sockets are closed")
     await visit(connector, sshd.environment())
-    assert logins(sshd) == 2
+    await logged_in(sshd, 2)
     await connector.close()
 
 
 async def test_two_users_at_once_do_not_share_a_connection(sshd: Sshd) -> None:
     connector = keeping()
     first, second = await asyncio.gather(*(connector.connect(sshd.environment()) for _ in range(2)))
-    assert logins(sshd) == 2
+    await logged_in(sshd, 2)
     await first.close()
     await second.close()
     await visit(connector, sshd.environment())
-    assert logins(sshd) == 2
+    await logged_in(sshd, 2)
     await connector.close()
 
 
@@ -86,7 +82,7 @@ async def test_a_connection_that_was_cut_is_made_anew(sshd: Sshd) -> None:
     await visit(connector, sshd.environment())
     sshd.kill_sessions()
     await visit(connector, sshd.environment())
-    assert logins(sshd) == 2
+    await logged_in(sshd, 2)
     await connector.close()
 
 
@@ -115,7 +111,7 @@ async def test_a_command_that_did_not_end_spoils_its_connection(sshd: Sshd) -> N
         await running
     await target.close()
     await visit(connector, sshd.environment())
-    assert logins(sshd) == 2
+    await logged_in(sshd, 2)
     await connector.close()
 
 
@@ -124,7 +120,8 @@ async def test_a_look_at_the_way_never_takes_a_short_cut(sshd: Sshd) -> None:
     await visit(connector, sshd.environment())
     told: list[CheckStep] = []
     await (await connector.approach(sshd.environment(), told.append)).close()
-    assert (len(told), logins(sshd)) == (4, 2)
+    assert len(told) == 4
+    await logged_in(sshd, 2)
     await connector.close()
 
 
@@ -135,10 +132,12 @@ async def test_the_way_over_a_jump_host_is_kept_too(make_sshd: MakeSshd) -> None
     await visit(connector, first)
     await visit(connector, first)
     await visit(connector, second)
-    assert (logins(gateway), logins(inner)) == (1, 2)
+    await logged_in(gateway, 1)
+    await logged_in(inner, 2)
     gateway.kill_sessions()
     await visit(connector, first)
-    assert (logins(gateway), logins(inner)) == (2, 3)
+    await logged_in(gateway, 2)
+    await logged_in(inner, 3)
     await connector.close()
     await eventually(lambda: open_files() <= before, "all sockets are closed")
 
@@ -164,7 +163,7 @@ async def test_a_jump_host_that_was_idle_is_asked_before_it_is_used_again(make_s
     machine = replace(inner.environment("inner"), jump="gateway")
     for _ in range(2):
         assert (await connector.host_key(machine)).fingerprint == inner.fingerprints[0]
-    assert logins(gateway) == 1
+    await logged_in(gateway, 1)
     await connector.close()
 
 

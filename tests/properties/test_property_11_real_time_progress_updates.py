@@ -11,16 +11,18 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import UTC, datetime
 from statistics import median
 from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.app import Services
-from kdeploy_gui.model.event import Event, RunFinished
+from kdeploy_gui.model.event import Event, RunFinished, RunStarted
 from kdeploy_gui.model.run import EnvironmentState, RunState, fold
 from kdeploy_gui.ui.progress.grid import FleetGrid
 from kdeploy_gui.ui.progress.model import FleetModel, now
@@ -141,6 +143,18 @@ def test_any_events_are_on_the_screen_within_200_ms_and_none_is_lost(session: Se
     holds()
 
     assert median(lags) <= SOON, lags
+
+
+def test_what_arrives_after_the_end_of_following_is_not_told(session: Session) -> None:
+    teller = Teller([(Event(seq=1, time=datetime.now(UTC), run=7, body=RunStarted()),)])
+    runs = Runs(cast(Services, teller), session.bridge)
+    told: list[int] = []
+    runs.changed.connect(lambda run, _names: told.append(run))
+    runs.open(7)
+    teller.thread.join()
+    runs.close()
+    QApplication.processEvents()
+    assert not told
 
 
 @pytest.mark.sshd
