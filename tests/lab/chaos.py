@@ -14,6 +14,8 @@ from typing import Any, Self
 
 from kdeploy_gui.model.environment import Environment
 
+LAST_ROUNDS = 5
+"""Turns of the loop in which closed connections let go of their sockets."""
 _READ = 32 * 1024
 _HOST = "127.0.0.1"
 
@@ -58,7 +60,8 @@ class Chaos:
         self._thread = threading.Thread(target=self._loop.run_forever, name="chaos", daemon=True)
         self._thawed = asyncio.Event()
         self._pairs: set[_Pair] = set()
-        self._server: asyncio.Server | None = None
+        self._visits: set[asyncio.Task[None]] = set()
+        self._listener: socket.socket | None = None
         # Bound and never listening: holds the port while connections are refused.
         self._holder = socket.socket()
         self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,7 +78,7 @@ class Chaos:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.refuse()
-        self._run(self._drop())
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -119,28 +122,50 @@ class Chaos:
         return len(self._pairs)
 
     async def _open_server(self) -> None:
-        if self._server is None:
-            self._server = await asyncio.start_server(self._accept, _HOST, self.port, reuse_address=True)
+        if self._listener is None:
+            self._listener = socket.create_server((_HOST, self.port), backlog=100)
+            self._listener.setblocking(False)
+            self._loop.add_reader(self._listener, self._take, self._listener)
 
     async def _close_server(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
 
     async def _drop(self) -> None:
         for pair in tuple(self._pairs):
             pair.reset()
         await asyncio.gather(*(pair.done.wait() for pair in tuple(self._pairs)))
 
+    async def _end(self) -> None:
+        await asyncio.sleep(0)  # a visit that has not begun could not be cancelled cleanly
+        for visit in self._visits:
+            visit.cancel()
+        await asyncio.gather(*self._visits, return_exceptions=True)
+        for _ in range(LAST_ROUNDS):
+            await asyncio.sleep(0)
+
     def _lose(self) -> None:
         for pair in self._pairs:
             pair.flowing.clear()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _take(self, listener: socket.socket) -> None:
+        """Accept a connection. `asyncio.Server` leaves one open that comes in the moment in which it is closed."""
+        try:
+            client, _ = listener.accept()
+        except BlockingIOError:
+            return
         self.connections += 1
+        visit = asyncio.ensure_future(self._visit(client))
+        self._visits.add(visit)
+        visit.add_done_callback(self._visits.discard)
+
+    async def _visit(self, client: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=client)
         try:
             up_reader, up_writer = await asyncio.open_connection(*self._server_address)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             _reset(writer)
             return
         pair = _Pair(writer, up_writer)

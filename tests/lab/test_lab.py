@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import pwd
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,6 +183,17 @@ async def test_latency_and_rate_slow_a_connection_down() -> None:
             await reader.read()
             writer.close()
             assert asyncio.get_running_loop().time() - started >= 2 * (0.1 + 0.2)
+
+
+def test_a_proxy_closes_what_arrives_as_it_ends() -> None:
+    """What it leaves open would be told of in some later test."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(20):
+            with Chaos(*server.getsockname()) as proxy:
+                late = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(3)]
+            for each in late:
+                each.close()
+    gc.collect()
 
 
 def test_descendants_lists_a_whole_family(sshd: Sshd) -> None:
