@@ -85,7 +85,7 @@ def _attempt(path: Path) -> tuple[Document | Problem, bool]:
         if not content:
             # Some file systems (ext4) show the size 0 of a truncated file before its new time.
             sleep(_PAUSE)
-        after = os.fstat(file.fileno())
+        after, now = os.fstat(file.fileno()), time()
     if len(content) > SIZE_LIMIT:
         return Problem(
             f"larger than {SIZE_LIMIT // 1024 // 1024} MiB, which no plan or lab file is", "", str(path)
@@ -94,7 +94,7 @@ def _attempt(path: Path) -> tuple[Document | Problem, bool]:
     if not stat.S_ISREG(after.st_mode):
         return result, True
     patience = SETTLED if content and isinstance(result, Document) else SETTLED_BROKEN
-    return result, _stamp(before) == _stamp(after) and not _changed_within(after, patience)
+    return result, _stamp(before) == _stamp(after) and not _changed_within(after, patience, now)
 
 
 def _stamp(state: os.stat_result) -> tuple[int, ...]:
@@ -109,14 +109,14 @@ def stamp_of(path: Path) -> tuple[int, ...]:
         return ()
 
 
-def _changed_within(state: os.stat_result, seconds: float) -> bool:
-    return 0 <= time() - state.st_mtime < seconds
+def _changed_within(state: os.stat_result, seconds: float, now: float) -> bool:
+    return 0 <= now - state.st_mtime < seconds
 
 
 def _just_moved(path: Path) -> bool:
     """Whether the folder has just changed: some editors move the old file away before they write the new one."""
     try:
-        return _changed_within(path.parent.stat(), SETTLED)
+        return _changed_within(path.parent.stat(), SETTLED, time())
     except OSError:
         return False
 

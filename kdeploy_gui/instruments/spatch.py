@@ -46,10 +46,11 @@ class Spatch:
         shares = [_Said(handled) for _ in range(request.jobs)]
         commands = [command(survey, patch, mode, (number, len(shares))) for number in range(len(shares))]
         try:
-            async with AsyncExitStack() as running, asyncio.timeout(request.limit):
+            async with AsyncExitStack() as running:
                 processes = [await running.enter_async_context(_started(each, survey.source)) for each in commands]
                 pairs = zip(shares, processes, strict=True)
-                statuses = await asyncio.gather(*(said.all_of(process) for said, process in pairs))
+                async with asyncio.timeout(request.limit):
+                    statuses = await asyncio.gather(*(said.all_of(process) for said, process in pairs))
         except TimeoutError as error:
             message = f"{patch.name} did not end within {duration(request.limit)} and was stopped"
             evidence = Evidence(shlex.join(commands[0]), None, shares[0].complaint)

@@ -287,10 +287,13 @@ def test_all_problems_at_once_and_good_artifacts_listed(tree: Path) -> None:
 def test_ten_thousand_files_take_less_than_a_second(tmp_path: Path) -> None:
     for number in range(10_000):
         (tmp_path / f"{number:05}.sh").touch()
-    start = time.process_time()
-    found = names(tmp_path, "*.sh")
-    assert time.process_time() - start < 1
-    assert found == [f"{number:05}.sh" for number in range(10_000)]
+
+    def spent() -> float:
+        start = time.process_time()
+        assert names(tmp_path, "*.sh") == [f"{number:05}.sh" for number in range(10_000)]
+        return time.process_time() - start
+
+    assert min(spent() for _ in range(3)) < 1
 
 
 parts = st.sampled_from(["a", "b", "ab", ".h", "c.sh", "d.sh"])

@@ -15,7 +15,7 @@ from typing import Any
 from kdeploy_gui.model.environment import Environment
 
 COMMAND = (sys.executable, "-m", "kdeploy_gui")
-DEADLINE = 60
+DEADLINE = 120
 BUFFERED = {"PYTHONUNBUFFERED": "", "PYTHONDONTWRITEBYTECODE": ""}
 """Unbuffered, Python loses what a pipe did not take at once; without bytecode it starts slowly."""
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.program import Lab, kdeploy
 from tests.lab.fixtures import MakeSshd
+from tests.lab.processes import wait_until
 from tests.lab.sshd import Sshd
 
 HEADINGS = ("artifact", "versions", "newest", "type", "files", "size", "needs", "added")
@@ -209,7 +210,8 @@ def test_a_run_is_deployed_again_byte_for_byte(lab: Lab, make_sshd: MakeSshd) ->
     assert (again.events[0]["environments"], board_file.read_bytes()) == (["board-a"], first)
     assert kdeploy("artifact", "prune", "--keep", "0", "--yes", "--json").json["objects"] == []
     assert kdeploy("retry", "1", "--env", "board-b", "--same-files").status == 0
-    assert kdeploy("deploy", "--as-run", "1", "--detach", "--quiet").status == 0
+    detached = kdeploy("deploy", "--as-run", "1", "--detach", "--json").json["run"]
+    wait_until(lambda: kdeploy("status", str(detached), "--json").json["outcome"] != "running", "it ends", 100)
     secret.write_text("canary-5151\n")
     refused = kdeploy("deploy", "--as-run", "1")
     assert refused.status == 1

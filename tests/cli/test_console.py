@@ -46,8 +46,8 @@ class Machine:
         with suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
-                client.sendall(b"board login: ")
                 self.clients.append(client)
+                client.sendall(b"board login: ")
                 threading.Thread(target=self._read, args=(client,), daemon=True).start()
 
     def _read(self, client: socket.socket) -> None:
@@ -158,7 +158,7 @@ def test_keys_go_to_the_machine_and_its_text_comes_here(terminal: Callable[..., 
     wait_until(lambda: here.shows(b"") or here.shown.count(b"~? says this") == 2, "the help")
     here.type(b"~~\r~.")
     assert here.ended() == 0
-    assert machine.typed == b"root\r\x03\x1b[A\r~\r"
+    wait_until(lambda: machine.typed == b"root\r\x03\x1b[A\r~\r", "the last keys")
     assert b"evil" not in here.shown
     assert b"\x1b[6n" not in here.shown
 
@@ -166,6 +166,7 @@ def test_keys_go_to_the_machine_and_its_text_comes_here(terminal: Callable[..., 
 def test_a_console_that_breaks_off_is_opened_again(terminal: Callable[..., Terminal], machine: Machine) -> None:
     here = terminal()
     here.wait(b"console open: 127.0.0.1")
+    here.wait(b"board login: ")
     machine.break_off()
     here.wait(b"the server closed the connection")
     wait_until(lambda: len(machine.clients) == 2, "the second connection")

@@ -56,7 +56,7 @@ def test_interrupted_demo_leaves_nothing_behind(tmp_path: Path, number: int, mon
     with running("demo", "--json", "--boards", "30") as process:
         next_event(process, started("connecting"))
         process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=100)
     assert (process.returncode, errors) == (5, "")
     assert list(tmp_path.glob("kdeploy-demo-*")) == []
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from tests.lab.chaos import Chaos
 from tests.lab.fixtures import MakeChaos, MakeSshd
 from tests.lab.processes import wait_until
 from tests.lab.sshd import Sshd
+from tests.properties.peers import leftovers
 
 
 def test_plan_check_counts_what_it_would_do(lab: Lab, board: Sshd) -> None:
@@ -151,7 +151,7 @@ def test_cancel_from_another_terminal(lab: Lab, sshd: Sshd, make_chaos: MakeChao
         assert kdeploy("status", run, "--json").json["outcome"] == "running"
         cancelled = kdeploy("cancel", run, "--json")
         assert (cancelled.status, cancelled.json["outcome"]) == (5, "cancelled")
-        assert process.wait(10) == 5
+        assert process.wait(60) == 5
     assert not (sshd.home() / "suite" / "one.sh").exists()
     again = kdeploy("cancel", run)
     assert again.status == 5
@@ -164,7 +164,7 @@ def test_cancel_of_one_environment(lab: Lab, sshd: Sshd, make_chaos: MakeChaos) 
         run = str(next_event(process, started("deploying_scripts"))["run"])
         assert kdeploy("cancel", run, "--env", "board-x").status == 1
         assert kdeploy("cancel", run, "--env", "board-a").status == 5
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def test_detached_run_goes_on_alone(lab: Lab, board: Sshd) -> None:
@@ -226,15 +226,16 @@ def test_history_lists_and_filters(lab: Lab, board: Sshd) -> None:
 
 @pytest.mark.parametrize("number", [2, 15])
 def test_ctrl_c_cancels_cleanly(lab: Lab, sshd: Sshd, make_chaos: MakeChaos, number: int) -> None:
-    slow_board(lab, sshd, make_chaos)
+    chaos = slow_board(lab, sshd, make_chaos)
     with running("deploy", "--json", lab.plan) as process:
         next_event(process, started("deploying_scripts"))
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=15)
+        rest, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (5, "")
     last = json.loads(rest.splitlines()[-1])
     assert (last["type"], last["outcome"]) == ("run_finished", "cancelled")
-    assert not list(Path(sshd.home()).rglob("*.part"))
+    chaos.drop()
+    wait_until(lambda: not leftovers(sshd.home()), "the machine cleans up")
 
 
 def test_ctrl_c_says_what_happens_now(lab: Lab, sshd: Sshd, make_chaos: MakeChaos) -> None:
@@ -245,7 +246,7 @@ def test_ctrl_c_says_what_happens_now(lab: Lab, sshd: Sshd, make_chaos: MakeChao
             if "script deployment, attempt 1" in line:
                 process.send_signal(2)
                 break
-        said, errors = process.communicate(timeout=15)
+        said, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (5, "")
     assert "Cancelling" in said
     assert "0 of 1 environment READY; 1 cancelled" in said
@@ -266,4 +267,4 @@ def test_second_ctrl_c_leaves_at_once(lab: Lab, sshd: Sshd, make_chaos: MakeChao
         wait_until(lambda: _interrupted_again(process), "it leaves at once")
     assert process.returncode == 130
     chaos.thaw()
-    wait_until(lambda: kdeploy("status", "1", "--json").json["outcome"] != "running", "the run is not left running", 10)
+    wait_until(lambda: kdeploy("status", "1", "--json").json["outcome"] != "running", "the run is not left running")

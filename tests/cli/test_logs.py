@@ -100,7 +100,7 @@ def test_follow_shows_output_as_it_comes_and_ends_with_the_run(recorder: Recorde
         assert json.loads(process.stdout.readline())["text"] == "after\n"
         recorder.finish()
         assert process.stdout.read() == ""
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 def test_running_run_is_shown_as_running(recorder: Recorder) -> None:

@@ -220,7 +220,7 @@ def test_syz_manager_tests_the_set_up(
 ) -> None:
     silent_board(lab, make_sshd)
     bench.manager(rest)
-    done = bench.run("board-a", "--smoke", "1" if "sleep" in rest else "60", "-v")
+    done = bench.run("board-a", "--smoke", "5" if "sleep" in rest else "60", "-v")
     assert done.status == status, done.stdout
     assert words in done.stdout
     assert "coverage: enabled" in done.stdout

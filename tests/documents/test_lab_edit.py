@@ -338,13 +338,15 @@ def test_processes_at_once_lose_nothing(lab: Path) -> None:
     script = """
 import sys
 from pathlib import Path
+from kdeploy_gui.documents import lab_edit
 from kdeploy_gui.documents.lab_edit import add_environment
 from kdeploy_gui.model.environment import Environment
+lab_edit.LOCK_DEADLINE = 100.0
 for number in range(10):
     assert add_environment(Path(sys.argv[1]), Environment(name=f"{sys.argv[2]}-{number}", host="h")) == ()
 """
     writers = [subprocess.Popen([sys.executable, "-c", script, str(lab), name]) for name in ("x", "y", "z")]
-    assert [each.wait(60) for each in writers] == [0, 0, 0]
+    assert [each.wait(200) for each in writers] == [0, 0, 0]
     assert sorted(names(lab)) == sorted(
         ["a", "b", "c", *(f"{name}-{number}" for name in "xyz" for number in range(10))]
     )

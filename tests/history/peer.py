@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def write(folder: Path) -> None:
         seq += 1
         history.log.append([progress(run, seq)])
         say(seq)
+        time.sleep(0.003)  # others wait for the same lock, and look for it now and then
 
 
 def limited(folder: Path, limit: str) -> None:

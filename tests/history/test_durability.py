@@ -103,6 +103,7 @@ def test_files_that_may_not_grow_lose_nothing(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_thirty_killed_writers_lose_nothing_that_was_acknowledged(folder: Path) -> None:
     moments = Random(6)
     for _ in range(30):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from kdeploy_gui import defaults
 from kdeploy_gui.errors import LocalError
 from kdeploy_gui.instruments import scanning
 
@@ -18,7 +17,7 @@ async def test_one_that_floods_and_never_ends_is_given_up(tmp_path: Path, monkey
     program.chmod(0o755)
     monkeypatch.setattr(scanning, "HERE_TIMEOUT", 0.5)
 
-    async with asyncio.timeout(0.5 + 2 * defaults.CANCEL_GRACE):
+    async with asyncio.timeout(60):
         with pytest.raises(LocalError, match="did not end within") as caught:
             await scanning.run_here(str(program), {})
 
