@@ -76,9 +76,10 @@ def home_folders(folders: Sequence[Path]) -> Finding:
     open_to_others: list[str] = []
     foreign: list[str] = []
     for path in (each for folder in folders for each in (folder, *sorted(folder.glob("*")))):
-        if not path.exists():
+        try:
+            about = path.stat()
+        except FileNotFoundError:
             continue
-        about = path.stat()
         if about.st_uid != os.getuid():
             foreign.append(str(path))
         elif stat.S_IMODE(about.st_mode) & 0o077:

@@ -41,11 +41,11 @@ def test_silent_check_is_reported_in_time() -> None:
         return Finding("keyring", True, "late")
 
     try:
-        findings = doctor.examine([("keyring", hang), ("Python", doctor.python)], deadline=0.2)
+        findings = doctor.examine([("keyring", hang), ("Python", doctor.python)], deadline=2)
     finally:
         release.set()
     assert findings[0].ok is False
-    assert "did not answer within 0.2 s" in findings[0].text
+    assert "did not answer within 2 s" in findings[0].text
     assert findings[1].ok is True
 
 

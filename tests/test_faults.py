@@ -242,10 +242,12 @@ async def test_a_refused_login_says_who_with_what_and_what_would_do(tmp_path: Pa
     sound = talkative.environment("board")
     other = str(write_key(tmp_path / "other"))
     environment = replace(sound, user="nobody-here") if what == "user" else replace(sound, identity_file=other)
+    seen = visits(talkative)
     ending = await attempt(tmp_path, environment)
     words = (environment.user, environment.identity_file, "it accepts publickey")
     told(ending.failure, Category.AUTH, "E-AUTH", *words)
     assert ending.retries == []
+    await eventually(lambda: visits(talkative) > seen, "the visit has ended")
     assert talkative.log.count("method publickey") == 1
     assert list(talkative.home().iterdir()) == []
 
@@ -373,7 +375,9 @@ async def test_a_full_server_is_waited_for_and_told_only_where_it_stays_full(
             if visitors == 2:
                 somebody.close()
 
-        ending = await attempt(tmp_path, environment, at("connect", leave), policy=replace(PATIENT, retries=9))
+        ending = await attempt(
+            tmp_path, environment, at("connect", leave), policy=Policy(retries=9, backoff=Backoff(0.05, 2.0, 5.0, 0.0))
+        )
     assert ending.status is Status.COMPLETED
     assert {each.code for each in ending.retries} == {"E-FULL"}
 
@@ -399,7 +403,7 @@ async def test_a_link_that_is_lost_each_time_tells_how_far_it_came(
 ) -> None:
     suite = stand(sshd.home())
     environment = chaos.environment(sshd.environment("board"))
-    chaos.rate = SIZE
+    chaos.rate = SIZE // 3
 
     def strike() -> None:
         before = chaos.passed[Direction.TO_SERVER]
@@ -450,10 +454,9 @@ async def test_a_listener_that_starts_over_disturbs_nobody(tmp_path: Path, sshd:
 
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All patience a tenth of the real one."""
+    """The patience with a link that is up, a tenth of the real one."""
     monkeypatch.setattr(defaults, "KEEPALIVE_INTERVAL", defaults.KEEPALIVE_INTERVAL / 10)
     monkeypatch.setattr(defaults, "STALL_TIMEOUT", defaults.STALL_TIMEOUT / 10)
-    monkeypatch.setattr(defaults, "LOGIN_TIMEOUT", defaults.LOGIN_TIMEOUT / 10)
 
 
 @pytest.mark.fault(17)
@@ -464,7 +467,7 @@ async def test_what_stands_still_is_noticed_and_made_up_for_later(
 ) -> None:
     suite = stand(sshd.home())
     environment = chaos.environment(sshd.environment("board"))
-    chaos.rate = SIZE
+    chaos.rate = SIZE // 3
 
     async def freeze() -> None:
         before = chaos.passed[Direction.TO_SERVER]
@@ -501,9 +504,10 @@ async def test_what_stands_still_is_noticed_and_made_up_for_later(
 @pytest.mark.fault(18)
 @pytest.mark.usefixtures("brisk")
 async def test_a_slow_link_takes_its_time(tmp_path: Path, sshd: Sshd, chaos: Chaos) -> None:
-    """As 128 kbit/s are to the real patience: longer than a dead link would be given, and never silent for long."""
-    chaos.rate = 160_000
-    ending = await attempt(tmp_path, chaos.environment(sshd.environment("board")), files={"big": os.urandom(640_000)})
+    """As 256 kbit/s are to the real patience: longer than a dead link would be given, and never silent for long."""
+    chaos.rate = 320_000
+    big = os.urandom(1_280_000)
+    ending = await attempt(tmp_path, chaos.environment(sshd.environment("board")), files={"big": big})
     assert (ending.status, ending.retries) == (Status.COMPLETED, [])
     assert (sshd.home() / "suite/big").read_bytes() == (tmp_path / "suite/big").read_bytes()
     moved = [each for each in ending.events if each.type == "stage_progress"]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.sshd
 MIB = 1 << 20
 SIZE = 9 * MIB
 REACHED = 6 * MIB
-RATE = 30 * MIB
+RATE = 6 * MIB
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ REPOSITORY = Path(__file__).parent.parent
 LOCK = REPOSITORY / "packaging" / "locks" / "run.txt"
 WHEELHOUSE = Path(sys.prefix) / "wheels"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def run(arguments: Sequence[str | Path], cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run a program with nothing of this test session in its environment but PATH, HOME and `extra`."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | extra
-    return subprocess.run(arguments, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(arguments, cwd=cwd, env=environment, capture_output=True, text=True, timeout=800, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 
@@ -21,7 +22,7 @@ class WindowAsker:
         self._asking = asking
         self._loop = loop
         self._open: Future[str] | None = None
-        self._closed = False
+        self._closed = threading.Event()
 
     def passphrase(self, key: str, attempt: int) -> str:
         """See `Asker.passphrase`."""
@@ -34,17 +35,19 @@ class WindowAsker:
 
     def close(self) -> None:
         """Nobody is there any more: who waits goes on without an answer."""
-        self._closed = True
+        self._closed.set()
         if self._open is not None:
             self._open.cancel()
 
     def _wait(self, question: Coroutine[None, None, str]) -> str:
-        if self._closed:
+        if self._closed.is_set():
             question.close()
             return ""
-        self._open = asyncio.run_coroutine_threadsafe(question, self._loop)
+        self._open = opened = asyncio.run_coroutine_threadsafe(question, self._loop)
+        if self._closed.is_set():  # meanwhile, by one who saw nothing open yet
+            opened.cancel()
         try:
-            return self._open.result()
+            return opened.result()
         except CancelledError:
             return ""
 

@@ -12,8 +12,9 @@ from kdeploy_gui.documents.lab_edit import add_environment
 from kdeploy_gui.model.environment import Environment, Kernel
 from tests.cli.program import Lab, kdeploy
 from tests.lab.client import output_of
-from tests.lab.guest import BOOT_SECONDS, CMDLINE, GuestFiles, answers, free_port
+from tests.lab.guest import BOOT_SECONDS, CMDLINE, GuestFiles, answers
 from tests.lab.libvirtd import Domain, Libvirtd
+from tests.lab.ports import free_port
 from tests.lab.processes import wait_until
 
 pytestmark = [pytest.mark.guest, pytest.mark.timeout(900)]

@@ -68,10 +68,10 @@ class LocalShell:
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    """Wait until a script whose caller has gone has cleaned up behind itself, 5 s at most."""
+    """Wait until a script whose caller has gone has cleaned up behind itself, 30 s at most."""
     try:
         with suppress(TimeoutError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await process.wait()
     finally:
         _reap(process)

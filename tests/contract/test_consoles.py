@@ -281,7 +281,8 @@ async def test_what_cannot_be_opened_says_why(console: Console, kind: type[Kdepl
     assert part in caught.value.message
 
 
-async def test_a_command_that_ends_at_once_is_told_with_its_words() -> None:
+async def test_a_command_that_ends_at_once_is_told_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdeploy_gui.environments.console_stream._AT_ONCE", 60.0)
     stream = await real(Path("/")).open(named(Console("sh -c 'echo FATAL: no such device; exit 3'")))
     async with asyncio.timeout(30):
         await read_to_end(stream)
@@ -297,7 +298,10 @@ async def test_a_command_ends_with_all_that_it_started(tmp_path: Path) -> None:
     await until(lambda: not serial.is_alive(pid), "the command's child to end")
 
 
-async def test_the_second_client_of_a_serial_server_is_told_that_it_is_in_use(tmp_path: Path) -> None:
+async def test_the_second_client_of_a_serial_server_is_told_that_it_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdeploy_gui.environments.console_stream._AT_ONCE", 60.0)
     if serial.missing():
         pytest.skip(f"not installed: {', '.join(serial.missing())}")
     async with machine("ser2net", tmp_path) as peer, opened(peer):

@@ -62,7 +62,7 @@ async def test_a_second_run_waits_and_is_told_once_for_whom(locks: EnvironmentLo
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(entered.wait(), 0.5)
         assert told == [f"locked by run 41 (pid {os.getpid()})"]
-    await asyncio.wait_for(second, 5)
+    await asyncio.wait_for(second, 30)
     assert entered.is_set()
 
 
@@ -70,14 +70,22 @@ async def test_waiting_leaves_the_loop_free(locks: EnvironmentLocks) -> None:
     told: list[str] = []
     async with locks.hold("board-a", 41, nobody):
         second = asyncio.create_task(hold_once(locks, "board-a", told, asyncio.Event()))
-        loop = asyncio.get_running_loop()
-        longest = 0.0
-        end = loop.time() + 0.6
-        while (before := loop.time()) < end:
-            await asyncio.sleep(0)
-            longest = max(longest, loop.time() - before)
+        rounds = 10
+        while (longest := await longest_turn(0.6)) >= 0.15 and (rounds := rounds - 1):
+            pass  # something else had the processor: what waits on the loop would do so in every round
     await second
     assert longest < 0.15
+
+
+async def longest_turn(seconds: float) -> float:
+    """The longest turn (s) of the loop in so many seconds."""
+    loop = asyncio.get_running_loop()
+    longest = 0.0
+    end = loop.time() + seconds
+    while (before := loop.time()) < end:
+        await asyncio.sleep(0)
+        longest = max(longest, loop.time() - before)
+    return longest
 
 
 async def test_a_cancelled_wait_leaves_no_lock(locks: EnvironmentLocks) -> None:
@@ -127,7 +135,7 @@ async def test_the_death_of_another_process_frees_its_lock(locks: EnvironmentLoc
             await asyncio.wait_for(entered.wait(), 0.3)
         assert told == [f"locked by run 41 (pid {other.pid})"]
         other.kill()
-        await asyncio.wait_for(second, 5)
+        await asyncio.wait_for(second, 30)
 
 
 async def test_children_do_not_keep_the_lock(locks: EnvironmentLocks) -> None:

@@ -21,6 +21,7 @@ from kdeploy_gui.model.packages import Found, Installed, Offers, Order, Wanted
 from kdeploy_gui.model.plan import Dependency, Instrumentation, Plan, PlanSource, SourceFile, Want
 from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ports import NOTHING, Connector, Content, EventLog, Target
+from tests.lab.sshd import Sshd
 from tests.rehearsal import MemoryContent, memory_file, memory_plan
 
 Hook = Callable[[str, str], Awaitable[None]]
@@ -192,6 +193,16 @@ class NoSecrets:
 def over_ssh(content: Content, environments: Iterable[Environment] = ()) -> SshConnector:
     """The real way to machines; `environments` can be named as jump hosts."""
     return SshConnector(content, NoSecrets(), {each.name: each for each in environments}.get)
+
+
+def after_the_last(server: Sshd, connector: Connector) -> HookedConnector:
+    """A way to a machine that is not taken again before the machine has ended what lost its connection."""
+
+    async def wait(_: str, call: str) -> None:
+        if call == "connect":
+            await until(lambda: not server.is_at_work(), "the machine ends what lost its connection")
+
+    return HookedConnector(connector, wait)
 
 
 def of(events: Iterable[Event], kind: str, environment: str = "") -> list[Event]:

@@ -46,7 +46,7 @@ async def test_a_stage_that_takes_too_long_is_tried_again_and_then_given_up(tmp_
         policy = Policy(retries=2, stage_timeout=0.5)
         started = time.monotonic()
         state, events = await run.run(replace(whole_plan(["a"], content), policy=policy))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     error = state.environments["a"].error
     assert error is not None
     assert (error.code, error.category, error.where.stage) == ("E-STAGE-TIMEOUT", Category.NET, stage.value)
@@ -76,7 +76,7 @@ async def test_a_stage_that_comes_back_in_time_after_a_standstill_succeeds(tmp_p
     content, machines = MemoryContent(), {"a": machine()}
     still = Standstill(Stage.DEPLOYING, "a")
     async with rehearsal(tmp_path, machines, content, connector=hooked(machines, content, still.call)) as run:
-        policy = Policy(retries=1, stage_timeout=0.5)
+        policy = Policy(retries=1, stage_timeout=3.0)
         number = await run.orchestrator.submit(replace(whole_plan(["a"], content), policy=policy))
         await until(
             lambda: bool(of(run.history.log.events(number), "retry_scheduled")), "the first attempt is given up"

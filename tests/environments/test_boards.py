@@ -174,8 +174,9 @@ async def test_a_look_after_a_reset_says_that_it_rebooted(tmp_path: Path, board:
 
 async def _answer(outside: Ports, environment: Environment) -> tuple[str, ...]:
     """What a look finds once the machine answers."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while True:
             check = await readiness.check(outside, environment)
             if check.failure is None:
                 return check.because
+            await asyncio.sleep(0.1)

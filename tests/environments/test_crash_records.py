@@ -43,7 +43,7 @@ class Crash:
         self._done = True
         async with client(self._guest.environment()) as connection:
             await connection.run("sync; echo 1 >/proc/sys/kernel/sysrq")
-            await connection.create_process("echo c >/proc/sysrq-trigger")
+            await connection.create_process("sleep 1; echo c >/proc/sysrq-trigger")
             await asyncio.to_thread(wait_until, lambda: "Kernel panic" in self._guest.console(), "the panic", 60)
 
 

@@ -64,7 +64,11 @@ def small_plan(content: MemoryContent, guest: TinyGuest) -> Plan:
     )
 
 
-async def test_a_panic_in_a_deployment_fails_its_stage_within_seconds(tmp_path: Path) -> None:
+async def test_a_panic_in_a_deployment_fails_its_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its console alone: nobody asks whether the link is alive. A slow processor prints the report with rests."""
+    monkeypatch.setattr("kdeploy_gui.defaults.KEEPALIVE_INTERVAL", 600.0)
+    monkeypatch.setattr("kdeploy_gui.engine.splat_stream.QUIET", 3.0)
+    monkeypatch.setattr("kdeploy_gui.engine.splat_stream.PATIENCE", 20.0)
     content = MemoryContent()
     with tiny_guest(tmp_path) as guest:
         crash = Crash(guest)
@@ -93,8 +97,8 @@ async def test_a_panic_in_a_deployment_fails_its_stage_within_seconds(tmp_path: 
     assert [each.kind for each in splats][-1] is SplatClass.PANIC
     assert b"Kernel panic" in kept
     assert b"Kernel panic" in b"".join(each.data for each in recorded(recordings(tmp_path / "consoles", "vm"), 1 << 20))
-    assert seen["splat"] - crash.began < 5
-    assert seen["failed"] - crash.began < 10
+    assert seen["splat"] - crash.began < 60
+    assert seen["failed"] - crash.began < 60
 
 
 async def test_a_guest_that_a_run_starts_is_heard_from_its_boot_on(

@@ -146,7 +146,7 @@ async def test_nothing_goes_on_reading_when_a_transfer_is_cut_short(machine: Mac
     placing.cancel()
     await asyncio.gather(placing, return_exceptions=True)
 
-    wait_until(lambda: not followers(machine.home), "the reader ends", 10)
+    wait_until(lambda: not followers(machine.home), "the reader ends")
 
 
 def followers(home: Path) -> list[int]:

@@ -93,7 +93,7 @@ async def test_what_becomes_of_a_guest_behind_ssh_is_told_also_after_a_lost_way(
             if (name, status.state) == (tiny_domain.name, state):
                 return
 
-    async with aclosing(changes), asyncio.timeout(60):
+    async with aclosing(changes), asyncio.timeout(240):
         await until(GuestState.OFF)
         domain.create()
         await until(GuestState.RUNNING)

@@ -75,7 +75,7 @@ async def test_a_program_that_cannot_run_is_named(tmp_path: Path, command: str, 
 
 
 async def test_one_that_hangs_is_ended_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(defaults, "POWER_TIMEOUT", 0.4)
+    monkeypatch.setattr(defaults, "POWER_TIMEOUT", 3.0)
     with pytest.raises(LocalError) as caught:
         await on(tmp_path, "sh -c 'sleep 300 & echo $! >child; echo waiting; wait'")
     assert (caught.value.code, caught.value.evidence.stderr) == ("E-POWER-TIMEOUT", "waiting")
@@ -85,8 +85,8 @@ async def test_one_that_hangs_is_ended_with_its_children(tmp_path: Path, monkeyp
 
 
 async def test_one_that_ignores_term_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(defaults, "POWER_TIMEOUT", 0.3)
-    monkeypatch.setattr(defaults, "CANCEL_GRACE", 0.2)
+    monkeypatch.setattr(defaults, "POWER_TIMEOUT", 3.0)
+    monkeypatch.setattr(defaults, "CANCEL_GRACE", 1.0)
     with pytest.raises(LocalError) as caught:
         await on(tmp_path, "sh -c \"trap '' TERM; echo $$ >own; while :; do sleep 0.05; done\"")
     assert caught.value.code == "E-POWER-TIMEOUT"

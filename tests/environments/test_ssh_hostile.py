@@ -328,7 +328,7 @@ FACTS = {
 async def test_lies_about_the_machine_cost_neither_memory_nor_time(lie: str, tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     async with lying(lying_about("facts", tmp_path, saying(FACTS[lie]))) as environment:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             board, ready = await deployed_to(environment, tmp_path)
     assert board.error is not None
     assert board.error.category is Category.TARGET
@@ -350,7 +350,9 @@ async def test_a_byte_now_and_then_ends_with_the_stage(
     assert "1 s" in board.error.message
 
 
-async def test_banners_of_ten_mebibytes_are_let_pass(tmp_path: Path) -> None:
+async def test_banners_of_ten_mebibytes_are_let_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(defaults, "LOGIN_TIMEOUT", 120.0)
+
     class Talkative(Liar):
         def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
             self.connection = conn

@@ -175,7 +175,7 @@ class Chaos:
                 self._pump(reader, up_writer, Direction.TO_SERVER, pair),
                 self._pump(up_reader, writer, Direction.TO_CLIENT, pair),
             )
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             pair.reset()
         finally:
             pair.close()

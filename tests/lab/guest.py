@@ -25,6 +25,7 @@ from pathlib import Path
 
 from kdeploy_gui.model.environment import Console, Environment
 from tests.lab.guest_image import GuestImage, guest_image
+from tests.lab.ports import free_port
 from tests.lab.processes import is_alive, send_signal, wait_until
 
 BOOT_SECONDS = 180.0
@@ -143,14 +144,6 @@ def tiny_guest(
     finally:
         process.kill()
         process.wait()
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def answers(port: int, greeting: float = 5.0) -> bool:

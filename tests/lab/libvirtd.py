@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Self
 from xml.sax.saxutils import escape
 
 from kdeploy_gui.model.environment import Environment, Kind
-from tests.lab.guest import ADDRESS, BOOT_SECONDS, CMDLINE, GuestFiles, answers, free_port, kill, qemu_of
+from tests.lab.guest import ADDRESS, BOOT_SECONDS, CMDLINE, GuestFiles, answers, kill, qemu_of
+from tests.lab.ports import free_port
 from tests.lab.processes import wait_until
 
 if TYPE_CHECKING:

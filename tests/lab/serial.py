@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 from types import TracebackType
 
+from tests.lab.ports import free_port
 from tests.lab.processes import is_alive as is_alive
 from tests.lab.processes import wait_until
 
@@ -19,13 +19,6 @@ def missing() -> list[str]:
     """Programs that are needed and not installed."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     return [each for each in PROGRAMS if shutil.which(each, path=path) is None]
-
-
-def free_port() -> int:
-    """A port of loopback that the kernel has just given to nobody."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class SerialLine:

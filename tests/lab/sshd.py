@@ -21,6 +21,7 @@ import asyncssh
 from kdeploy_gui.environments.demo_process import MARKER, end_survivors
 from kdeploy_gui.model.environment import Environment
 from tests.lab.accounts import Account, throwaway_accounts
+from tests.lab.ports import free_port
 from tests.lab.processes import descendants, name_of, send_signal, wait_until
 
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
@@ -122,7 +123,7 @@ class Sshd:
     def start(self) -> None:
         """Start the server and wait until it answers; on a new port only if it never had one."""
         for _ in range(_PORT_TRIES):
-            port = self.port or _free_port()
+            port = self.port or free_port(_address(0))
             if self._start_on(port):
                 self.port = port
                 return
@@ -183,6 +184,15 @@ class Sshd:
         key.write_public_key(self._public / "authorized_keys")
         (self._public / "authorized_keys").chmod(0o644)
 
+    def is_at_work(self) -> bool:
+        """Whether anything that sessions started is alive."""
+        wanted = f"{MARKER}={self.folder}".encode()
+        for each in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if wanted in (each / "environ").read_bytes().split(b"\0"):
+                    return True
+        return False
+
     def _make_host_keys(self) -> None:
         for kind in self.host_key_types:
             _write_key(self.folder / f"host_{kind}", asyncssh.generate_private_key(_ALGORITHMS[kind]))
@@ -229,13 +239,6 @@ class Sshd:
 
 def _address(host: int) -> str:
     return f"127.0.{host // 200}.{host % 200 + 11}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_address(0), 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _answers(port: int) -> bool:

@@ -27,6 +27,7 @@ from kdeploy_gui.model.plan import Artifact, ArtifactType, Plan
 from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
 from kdeploy_gui.ports import NOTHING, Connector, Target
+from tests.engine.steps import after_the_last
 from tests.lab.chaos import Chaos, Direction, Mischief
 from tests.lab.sshd import Sshd
 from tests.properties.peers import QUICK, deploy, leftovers, plan_of, ssh, write_files
@@ -274,7 +275,7 @@ async def test_a_bit_flipped_on_the_way_to_the_machine_does_no_harm(
     chaos.trap(Mischief.FLIP, Direction.TO_SERVER, offset)
     plan = suite(chaos.environment(sshd.environment()), tmp_path / "plan")
 
-    state, events = await deploy(tmp_path / "history", plan)
+    state, events = await deploy(tmp_path / "history", plan, after_the_last(sshd, ssh()))
 
     board = state.environments["host-1"]
     assert board.status is Status.COMPLETED, board.error

@@ -36,7 +36,7 @@ from kdeploy_gui.model.failure import Failure, Place
 from kdeploy_gui.model.plan import Plan, Policy, Rollback
 from kdeploy_gui.model.run import EnvironmentState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
-from tests.engine.steps import Faults, HookedContent, hooked, machine, of, over_ssh, whole_plan
+from tests.engine.steps import Faults, HookedContent, after_the_last, hooked, machine, of, over_ssh, whole_plan
 from tests.lab.chaos import Chaos, Direction, Mischief
 from tests.lab.sshd import Sshd
 from tests.rehearsal import MemoryContent, memory_file, memory_plan, quick_folder, rehearsal
@@ -186,7 +186,7 @@ async def test_a_lost_connection_is_retried_and_the_files_arrive(
     plan = big_plan(chaos.environment(sshd.environment("board-a")), content, str(sshd.home()))
     chaos.trap(mischief, Direction.TO_SERVER, 200_000)
 
-    async with rehearsal(tmp_path, {}, content, connector=over_ssh(content)) as run:
+    async with rehearsal(tmp_path, {}, content, connector=after_the_last(sshd, over_ssh(content))) as run:
         state, events = await run.run(plan)
 
     scheduled = of(events, "retry_scheduled")

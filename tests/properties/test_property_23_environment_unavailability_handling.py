@@ -31,7 +31,7 @@ from tests.lab.processes import descendants, send_signal
 from tests.lab.sshd import Sshd
 from tests.rehearsal import MemoryContent, memory_file, memory_plan, quick_folder, rehearsal
 
-SILENCE = 0.4
+SILENCE = 1.0
 """Seconds between keepalives here, so that a machine that says nothing is given up after two of them."""
 BOUND = 60.0
 """Seconds for a whole run, most of them for a busy workstation."""

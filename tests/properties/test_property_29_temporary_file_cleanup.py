@@ -216,11 +216,11 @@ def test_neither_here_nor_there_does_anything_remain(
             before = chaos.passed[Direction.TO_SERVER]
             wait_until(lambda: chaos.passed[Direction.TO_SERVER] > before + SIZE // 8, "bytes move")
             process.send_signal(signal.SIGKILL if outcome == "kill" else signal.SIGINT)
-            chaos.rate = 0
             assert process.wait() == (-signal.SIGKILL if outcome == "kill" else 5)
+        chaos.rate = 0
         wait_until(lambda: chaos.open_connections == 0, "the connection ends")
         if outcome == "cancel":
-            assert leftovers(sshd.home()) == []
+            wait_until(lambda: not leftovers(sshd.home()), "the machine cleans up")
     assert kdeploy("deploy", "--quiet", lab.plan).status == 0
     assert leftovers(sshd.home()) == []
     assert here(lab.home, tmp_path / "tmp") == []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -26,7 +28,7 @@ PATIENCE_MS = 30_000
 @pytest.fixture
 def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
     """pytest-qt's, with more patience than its 5 s."""
-    for name in ("waitUntil", "waitSignal", "waitSignals"):
+    for name in ("waitUntil", "waitSignal", "waitSignals", "waitActive"):
         monkeypatch.setattr(qtbot, name, partial(getattr(qtbot, name), timeout=PATIENCE_MS))
     return qtbot
 
@@ -130,12 +132,16 @@ def unexpected(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     return found
 
 
+def finish(session: Session) -> None:
+    """Let the coroutines of a closed session end."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while session.bridge.busy and time.monotonic() < deadline:
+        QTest.qWait(1)
+
+
 def _close(session: Session, unexpected: list[BaseException]) -> None:
     session.close()
-    for _ in range(1000):
-        QApplication.processEvents()
-        if not session.bridge.busy:
-            break
+    finish(session)
     assert not session.bridge.busy, "UI coroutines go on although the session is closed"
     assert not unexpected, unexpected
 

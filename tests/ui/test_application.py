@@ -17,6 +17,7 @@ from kdeploy_gui.model.event import EnvironmentFinished, Event, RunFinished, Run
 from kdeploy_gui.model.stage import Outcome, Status
 from kdeploy_gui.ui.application import Arguments, Program, _parse, has_display
 from kdeploy_gui.ui.look import Look
+from tests.ui.conftest import finish
 
 
 @pytest.fixture
@@ -32,10 +33,7 @@ def program(
     yield program
     if program.window is not None:
         program.window.session.close()
-        for _ in range(1000):
-            QApplication.processEvents()
-            if not program.window.session.bridge.busy:
-                break
+        finish(program.window.session)
     program.close()
     assert not unexpected
 
@@ -52,13 +50,13 @@ def test_into_the_demo_and_back(program: Program, qtbot: QtBot) -> None:
     assert "Desktop notifications" in [each.text() for each in menus["View"].actions()]
 
     program.window.session.commands.run("demo.start")
-    qtbot.waitUntil(lambda: title(program) == "kdeploy - demo lab", timeout=20_000)
+    qtbot.waitUntil(lambda: title(program) == "kdeploy - demo lab")
     demo = program.window.session
-    qtbot.waitUntil(lambda: len(demo.machines.environments) == 6, timeout=20_000)
+    qtbot.waitUntil(lambda: len(demo.machines.environments) == 6)
     root = demo.services.home.data
 
     demo.commands.run("demo.leave")
-    qtbot.waitUntil(lambda: title(program) == "kdeploy", timeout=20_000)
+    qtbot.waitUntil(lambda: title(program) == "kdeploy")
 
     assert not root.exists()
 

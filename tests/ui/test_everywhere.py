@@ -237,7 +237,7 @@ def wizard(window: MainWindow, session: Session, folder: Path, qtbot: QtBot) -> 
     plan = folder / "plan.toml"
     plan.write_text(PLAN)
     window.drafts.from_file(plan)
-    qtbot.waitUntil(lambda: isinstance(window.current(), WizardPage), timeout=20_000)
+    qtbot.waitUntil(lambda: isinstance(window.current(), WizardPage))
     page = window.current()
     assert isinstance(page, WizardPage)
     draft = window.drafts.open[0]

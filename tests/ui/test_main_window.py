@@ -45,7 +45,7 @@ def window(session: Session, qtbot: QtBot) -> Iterator[MainWindow]:
 @pytest.fixture
 def demo_window(demo: Session, qtbot: QtBot) -> Iterator[MainWindow]:
     found = open_window(demo, qtbot)
-    qtbot.waitUntil(lambda: len(demo.machines.environments) == 6, timeout=20_000)
+    qtbot.waitUntil(lambda: len(demo.machines.environments) == 6)
     yield found
     found.hide()
 
@@ -170,7 +170,7 @@ def test_closing_during_a_run_asks_and_does_what_it_says(
     window.close()
     qtbot.waitUntil(lambda: len(answers.asked) == 1)
     assert window.isVisible()
-    with qtbot.waitSignal(window.closing, timeout=20_000):
+    with qtbot.waitSignal(window.closing):
         window.close()
 
     assert len(answers.asked) == 2
@@ -188,11 +188,12 @@ def test_closing_twice_asks_once(session: Session, answers: Answers, silent: int
 
     window.close()
     window.close()
-    qtbot.waitUntil(lambda: bool(answers.asked) and not session.bridge.busy)
+    qtbot.waitUntil(lambda: bool(answers.asked) and not window._asks_to_close)
+    QApplication.processEvents()
     assert len(answers.asked) == 1
     assert session.runs.active == (run,)
 
-    with qtbot.waitSignal(window.closing, timeout=20_000):
+    with qtbot.waitSignal(window.closing):
         window.close()
     assert len(answers.asked) == 2
     window.hide()
@@ -203,12 +204,12 @@ def test_from_the_wizard_to_a_run_mended_and_retried(
 ) -> None:
     window = demo_window
     QTest.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: isinstance(window.current(), WizardPage), timeout=20_000)
+    qtbot.waitUntil(lambda: isinstance(window.current(), WizardPage))
     page = window.current()
     assert isinstance(page, WizardPage)
     for _ in range(REVIEW):
         QTest.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: page.checked and page.forward.isEnabled(), timeout=20_000)
+    qtbot.waitUntil(lambda: page.checked and page.forward.isEnabled())
     assert page.forward.text() == "Deploy to 6 environments"
 
     QTest.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
@@ -230,7 +231,7 @@ def test_from_the_wizard_to_a_run_mended_and_retried(
     assert state is not None
     assert state.outcome is Outcome.SUCCEEDED
     assert state.environments["board-4-reflashed"].ready
-    qtbot.waitUntil(lambda: window.errors.inbox.open_count == 2, timeout=10_000)
+    qtbot.waitUntil(lambda: window.errors.inbox.open_count == 2)
 
 
 def test_a_draft_survives_a_restart(session: Session, qtbot: QtBot) -> None:

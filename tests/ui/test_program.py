@@ -107,12 +107,12 @@ def test_a_window_told_to_end_cancels_its_run_and_ends_well(lab: Lab, sshd: Sshd
     with window(*DEPLOYING, str(lab.plan)) as process:
         reach_the_transfer(chaos)
         process.send_signal(signal.SIGTERM)
-        chaos.rate = 0
-        assert process.wait(timeout=20) == 0, process.stdout
+        assert process.wait(timeout=100) == 0, process.stdout
+    chaos.rate = 0
     assert newest()["outcome"] == "cancelled"
     placed = sshd.home() / "suite/big.bin"
     assert not placed.exists() or placed.read_bytes() == (lab.folder / "big.bin").read_bytes()
-    assert leftovers(sshd.home()) == []
+    wait_until(lambda: not leftovers(sshd.home()), "the machine cleans up")
     assert not list(lab.home.rglob("crashes/*.txt"))
 
 
@@ -120,12 +120,12 @@ def test_a_second_start_shows_the_first_window_and_ends(kdeploy_home: Path) -> N
     with window(*PLAIN) as first:
         wait_until(lambda: is_open(kdeploy_home), "the window is open", 30)
         with window(*PLAIN) as second:
-            said, _ = second.communicate(timeout=30)
+            said, _ = second.communicate(timeout=60)
             assert (second.returncode, said) == (0, "")
         assert first.poll() is None
         assert home_folders([kdeploy_home]).ok
         first.send_signal(signal.SIGTERM)
-        said, _ = first.communicate(timeout=20)
+        said, _ = first.communicate(timeout=60)
         assert (first.returncode, said) == (0, RAISED)
     assert home_folders([kdeploy_home]).ok
     assert not list(kdeploy_home.rglob("crashes/*.txt"))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = [
+    pytest.mark.timeout(900),
     pytest.mark.realwindow,
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed"),
@@ -53,8 +54,7 @@ def test_the_walks_work_in_a_real_window(display: str, tmp_path: Path) -> None:
     environment = {**os.environ, "DISPLAY": display, "QT_QPA_PLATFORM": "xcb"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-cov", *WALKS]
 
-    done = subprocess.run(
-        [*command, f"--basetemp={tmp_path / 'walks'}"], env=environment, capture_output=True, text=True, check=False
-    )
+    command.append(f"--basetemp={tmp_path / 'walks'}")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=800, check=False)
 
     assert done.returncode == 0, done.stdout[-4000:]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.model.environment import Environment
+from kdeploy_gui.model.event import Event, RunSubmitted
 from kdeploy_gui.model.run import fold
 from kdeploy_gui.model.stage import Outcome, Stage
 from kdeploy_gui.ui.runs import PORTION
@@ -24,7 +26,7 @@ def checked(session: Session) -> bool:
 
 
 def test_machines_are_looked_at_when_the_lab_is_read(demo: Session, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: checked(demo), timeout=20_000)
+    qtbot.waitUntil(lambda: checked(demo))
 
     conditions = {each.name: demo.machines.condition(each.name)[0] for each in demo.machines.environments}
 
@@ -58,8 +60,8 @@ def test_a_run_is_followed_to_its_end(demo: Session, qtbot: QtBot) -> None:
     assert state == fold(demo.services.history.events(run))
     assert begun == [run]
     assert demo.runs.active == ()
-    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY, timeout=10_000)
-    assert demo.machines.condition("board-6-bare")[0] is Condition.FAILED
+    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY)
+    qtbot.waitUntil(lambda: demo.machines.condition("board-6-bare")[0] is Condition.FAILED)
 
 
 def test_news_of_a_large_fleet_leaves_the_window_its_turn(session: Session, qtbot: QtBot) -> None:
@@ -74,12 +76,12 @@ def test_news_of_a_large_fleet_leaves_the_window_its_turn(session: Session, qtbo
     groups = storm(run, names, 2)
     session.services.history.append(next(groups))
     session.runs.open(run)
-    qtbot.waitUntil(lambda: session.runs.active == (run,), timeout=20_000)
+    qtbot.waitUntil(lambda: session.runs.active == (run,))
 
     for group in groups:
         session.services.history.append(group)
     session.services.history.release(run)
-    qtbot.waitUntil(lambda: ended == [run], timeout=20_000)
+    qtbot.waitUntil(lambda: ended == [run])
 
     assert max(map(len, told)) <= PORTION
     assert set().union(*told) == {"", *names}
@@ -90,14 +92,14 @@ def test_news_of_a_large_fleet_leaves_the_window_its_turn(session: Session, qtbo
 
 
 def test_a_run_of_another_window_is_found(demo: Session, qtbot: QtBot) -> None:
-    sample = demo.services.sample_plan
-    assert sample is not None
-    plan = demo.services.plans.check(sample).plan
-    assert plan is not None
-    run = demo.services.submit(plan)
+    history = demo.services.history
+    run = history.begin("of another window", ["board-1"])
+    submitted = RunSubmitted("of another window", ("board-1",))
+    history.append([Event(seq=1, time=datetime.now(UTC), run=run, body=submitted)])
     demo.runs.look()
 
-    qtbot.waitUntil(lambda: demo.runs.state(run) is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: demo.runs.state(run) is not None)
+    history.release(run)
 
 
 def test_a_look_with_settings_of_before_is_given_up(session: Session, qtbot: QtBot) -> None:
@@ -112,7 +114,7 @@ def test_a_look_with_settings_of_before_is_given_up(session: Session, qtbot: QtB
         session.machines.reload()
         session.machines.check(["board"])
 
-        qtbot.waitUntil(lambda: session.machines.result("board") is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: session.machines.result("board") is not None)
     found = session.machines.result("board")
     assert found is not None
     assert found.failure is not None
@@ -126,15 +128,14 @@ def test_a_ready_machine_is_looked_at_by_its_own_interval(demo: Session, qtbot: 
     plan = demo.services.plans.check(sample).plan
     assert plan is not None
     board = next(each for each in plan.environments if each.name == "board-1")
-    demo.services.submit(replace(plan, environments=(board,)))
-    demo.runs.look()
-    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY, timeout=20_000)
+    demo.runs.open(demo.services.submit(replace(plan, environments=(board,))))
+    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY)
     lab = demo.services.lab_file
     lab.write_text(lab.read_text().replace('name = "board-1"\n', 'name = "board-1"\nmonitor = "1s"\n'))
 
     demo.machines.reload()
     qtbot.waitUntil(lambda: (found := demo.machines.get("board-1")) is not None and found.monitor == 1.0)
-    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY, timeout=20_000)
+    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY)
     before = demo.machines.checked_at("board-1")
 
-    qtbot.waitUntil(lambda: demo.machines.checked_at("board-1") != before, timeout=20_000)
+    qtbot.waitUntil(lambda: demo.machines.checked_at("board-1") != before)

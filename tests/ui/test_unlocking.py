@@ -39,7 +39,7 @@ def locked(session: Session, sshd: Sshd, qtbot: QtBot) -> Session:
     qtbot.addWidget(EnvironmentPanel(session))
     assert session.services.inventory.add(sshd.environment("board-a")) == ()
     session.machines.reload()
-    qtbot.waitUntil(lambda: session.machines.result("board-a") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.machines.result("board-a") is not None)
     return session
 
 
@@ -57,11 +57,11 @@ def test_a_check_that_the_user_wants_asks_until_it_is_right(locked: Session, ans
 
     locked.commands.run("environment.check_all")
 
-    qtbot.waitUntil(lambda: failed_with(locked) is None, timeout=20_000)
+    qtbot.waitUntil(lambda: failed_with(locked) is None)
     assert [again for _, again in answers.secrets_asked] == [False, True]
     assert "Passphrase of " in answers.secrets_asked[0][0]
     locked.commands.run("environment.check_all")
-    qtbot.waitUntil(lambda: not locked.bridge.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not locked.bridge.busy)
     assert len(answers.secrets_asked) == 2
 
 
@@ -77,7 +77,7 @@ def test_a_retry_asks_before_it_starts(locked: Session, answers: Answers, tmp_pa
     assert planned.plan is not None
     run = locked.services.submit(planned.plan, planned.source)
     locked.runs.open(run)
-    qtbot.waitUntil(lambda: outcome(locked, run) is Outcome.FAILED, timeout=20_000)
+    qtbot.waitUntil(lambda: outcome(locked, run) is Outcome.FAILED)
     answers.yes.append(True)
     answers.secrets.append(WORDS)
     state = locked.runs.state(run)
@@ -85,7 +85,7 @@ def test_a_retry_asks_before_it_starts(locked: Session, answers: Answers, tmp_pa
 
     locked.bridge.spawn(verbs.retry(locked, state), name="retry")
 
-    qtbot.waitUntil(lambda: len(answers.secrets_asked) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(answers.secrets_asked) == 1)
     locked.runs.open(run + 1)
     qtbot.waitUntil(lambda: outcome(locked, run + 1) is Outcome.SUCCEEDED, timeout=30_000)
 
@@ -122,12 +122,14 @@ def test_who_waits_for_an_answer_goes_on_when_the_window_closes(
             never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             return await never
 
-    asker, said = WindowAsker(Silent(look), ui_loop), []
-    thread = threading.Thread(target=lambda: said.extend([asker.passphrase("key", 1), asker.passphrase("key", 2)]))
+    asker = WindowAsker(Silent(look), ui_loop)
+    said: list[str] = []
+    questions = (asker.passphrase("key", number) for number in (1, 2))
+    thread = threading.Thread(target=lambda: said.extend(questions), daemon=True)
     thread.start()
     qtbot.waitUntil(begun.is_set)
 
     asker.close()
 
-    thread.join(5)
+    thread.join(30)
     assert said == ["", ""]

@@ -24,6 +24,7 @@ from kdeploy_gui.ui.look import Look
 from kdeploy_gui.ui.main_window import MainWindow
 from kdeploy_gui.ui.sentences import sentence
 from kdeploy_gui.ui.wizard.page import REVIEW, WizardPage
+from tests.ui.conftest import finish
 
 CTRL, ALT, NONE = (
     Qt.KeyboardModifier.ControlModifier,
@@ -47,10 +48,7 @@ def program(
     yield program
     session = window_of(program).session
     session.close()
-    for _ in range(1000):
-        QApplication.processEvents()
-        if not session.bridge.busy:
-            break
+    finish(session)
     program.close()
     assert not unexpected
 

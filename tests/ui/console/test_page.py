@@ -44,8 +44,8 @@ class Machine:
         with suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
-                client.sendall(b"[    0.000000] Linux version 6.1.0\r\nboard login: ")
                 self.clients.append(client)
+                client.sendall(b"[    0.000000] Linux version 6.1.0\r\nboard login: ")
                 threading.Thread(target=self._read, args=(client,), daemon=True).start()
 
     def _read(self, client: socket.socket) -> None:
@@ -87,8 +87,19 @@ def page(session: Session, machine: Machine, qtbot: QtBot) -> ConsolePage:
     made.resize(900, 300)
     made.show_console(machine.environment, "board-a")
     made.show()
-    qtbot.waitUntil(lambda: made.state.link is Link.OPEN and lines(made)[-1:] == ["board login: "])
+    qtbot.waitUntil(lambda: takes_keys(made) and lines(made)[-1:] == ["board login: "])
     return made
+
+
+def takes_keys(page: ConsolePage) -> bool:
+    return page.state.link is Link.OPEN and page._feed._session is not None
+
+
+def has_ended(client: socket.socket) -> bool:
+    try:
+        return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
 
 
 def lines(page: ConsolePage) -> list[str]:
@@ -161,7 +172,7 @@ def test_a_console_out_of_sight_is_closed_and_comes_back_with_what_was_recorded(
     page.set_input(True)
     page.hide()
     assert not page.has_input
-    qtbot.waitUntil(lambda: machine.clients[0].recv(1, socket.MSG_PEEK) == b"" if machine.clients else False)
+    qtbot.waitUntil(lambda: has_ended(machine.clients[0]))
     page.show()
     qtbot.waitUntil(lambda: len(machine.clients) == 2)
     qtbot.waitUntil(

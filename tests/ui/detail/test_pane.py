@@ -195,7 +195,7 @@ def test_facts_are_filtered(pane: DetailPane, run: int, qtbot: QtBot) -> None:
 
 
 def test_readiness_names_what_it_stands_on(pane: DetailPane, demo: Session, run: int, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY, timeout=20_000)
+    qtbot.waitUntil(lambda: demo.machines.condition("board-1")[0] is Condition.READY)
     show(pane, run, "board-1", qtbot)
     pane.tabs.setCurrentIndex(READINESS)
     model = pane.readiness.model

@@ -15,7 +15,7 @@ from kdeploy_gui.ui.session import Session
 @pytest.fixture
 def board(demo: Session, qtbot: QtBot) -> Callable[[str], Environment]:
     """A board of the embedded lab by a part of its name, once the lab file was read."""
-    qtbot.waitUntil(lambda: demo.machines.loaded, timeout=10_000)
+    qtbot.waitUntil(lambda: demo.machines.loaded)
 
     def find(part: str) -> Environment:
         return next(each for each in demo.machines.environments if part in each.name)

@@ -50,11 +50,11 @@ def conditions(form: EnvironmentForm) -> list[Condition]:
 
 
 def wait_for_test(form: EnvironmentForm, qtbot: QtBot, expected: list[Condition]) -> None:
-    qtbot.waitUntil(lambda: not form.test.is_running and conditions(form) == expected, timeout=20_000)
+    qtbot.waitUntil(lambda: not form.test.is_running and conditions(form) == expected)
 
 
 def told(form: EnvironmentForm, key: str, qtbot: QtBot, part: str) -> None:
-    qtbot.waitUntil(lambda: part in form.fields.rows[key].problem.text, timeout=10_000)
+    qtbot.waitUntil(lambda: part in form.fields.rows[key].problem.text)
 
 
 def test_a_machine_is_tested_pinned_and_added(demo: Session, qtbot: QtBot, board: Board, show: Show) -> None:
@@ -79,9 +79,9 @@ def test_a_machine_is_tested_pinned_and_added(demo: Session, qtbot: QtBot, board
     assert not form.key.button.isVisible()
     assert "(publickey)" in form.test.lines[CheckPart.LOGIN].text.text()
     assert demo.services.lab_file.read_text() == before
-    with qtbot.waitSignal(form.done, timeout=10_000):
+    with qtbot.waitSignal(form.done):
         press(qtbot, form.save)
-    qtbot.waitUntil(lambda: demo.machines.get("fresh") is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: demo.machines.get("fresh") is not None)
     saved = demo.machines.get("fresh")
     assert saved is not None
     assert (saved.group, saved.tags, saved.host_keys) == ("rack-9/left", ("a", "b"), good.host_keys)
@@ -112,7 +112,7 @@ def test_mistakes_stand_at_the_fields_that_were_filled_in(
     fill(form, credential="", user="")
     told(form, "user", qtbot, "a user's name")
     fill(form, user="root")
-    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
+    qtbot.waitUntil(form.save.isEnabled)
     assert all(row.problem.isHidden() for row in form.fields.rows.values())
 
 
@@ -130,8 +130,8 @@ def test_an_edit_writes_what_differs_and_keeps_what_others_wrote(
     fill(form, name="renamed", host="localhost")
     form.fields.kind.setCurrentIndex(form.fields.kind.findData(Kind.QEMU))
     lab.write_text(text.replace("# the slow one", "# the slow one, says jo"))
-    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
-    with qtbot.waitSignal(form.done, timeout=10_000):
+    qtbot.waitUntil(form.save.isEnabled)
+    with qtbot.waitSignal(form.done):
         press(qtbot, form.save)
     after = lab.read_text()
     assert '# the slow one, says jo\nname = "renamed"' in after
@@ -144,8 +144,8 @@ def test_a_guest_whose_address_libvirt_tells_keeps_its_domain(demo: Session, qtb
     form = form_of(demo, show, "vm")
     assert form.test.isEnabled()
     fill(form, user="lab")
-    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
-    with qtbot.waitSignal(form.done, timeout=10_000):
+    qtbot.waitUntil(form.save.isEnabled)
+    with qtbot.waitSignal(form.done):
         press(qtbot, form.save)
     assert demo.services.inventory.get("vm") == replace(guest, user="lab")
 
@@ -166,14 +166,14 @@ def test_what_only_saving_finds_is_shown_everywhere(demo: Session, qtbot: QtBot,
     board("board-1")
     form = form_of(demo, show)
     fill(form, name="late", host="h")
-    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
+    qtbot.waitUntil(form.save.isEnabled)
     assert demo.services.inventory.add(Environment(name="late", host="h")) == ()
     press(qtbot, form.save)
     told(form, "name", qtbot, "is taken already")
     assert not form.save.isEnabled()
     demo.services.lab_file.write_text("[[environment]\n")
     fill(form, name="later")
-    qtbot.waitUntil(lambda: "not valid TOML" in form.footer.say.text.replace("Not", "not"), timeout=10_000)
+    qtbot.waitUntil(lambda: "not valid TOML" in form.footer.say.text.replace("Not", "not"))
 
 
 def test_leaving_asks_once_and_only_when_something_would_be_lost(
@@ -244,7 +244,7 @@ def hostile() -> Iterator[int]:
             with suppress(OSError):
                 while True:
                     connection, _ = server.accept()
-                    with connection:
+                    with suppress(OSError), connection:
                         connection.recv(100)
                         connection.sendall(b"<img src=x>\x1b[2J\xe2\x80\xaeevil " + b"x" * 4000 + b"\n")
 
@@ -252,7 +252,7 @@ def hostile() -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(30)
 
 
 def test_a_test_can_be_stopped_and_the_next_one_is_not_mixed_with_it(
@@ -262,13 +262,13 @@ def test_a_test_can_be_stopped_and_the_next_one_is_not_mixed_with_it(
     form = form_of(demo, show, good.name)
     fill(form, port=str(silent))
     press(qtbot, form.test.button)
-    qtbot.waitUntil(lambda: form.test.lines[CheckPart.PORT].condition is Condition.CHECKING, timeout=10_000)
+    qtbot.waitUntil(lambda: form.test.lines[CheckPart.PORT].condition is Condition.CHECKING)
     assert not form.test.button.isVisible()
     press(qtbot, form.test.stop)
     assert conditions(form) == [OK, *[NOT_TRIED] * 4]
     assert form.test.button.isVisible()
     press(qtbot, form.test.button)
-    qtbot.waitUntil(lambda: form.test.lines[CheckPart.PORT].condition is Condition.CHECKING, timeout=10_000)
+    qtbot.waitUntil(lambda: form.test.lines[CheckPart.PORT].condition is Condition.CHECKING)
     fill(form, port=str(good.port))
     assert not form.test.is_running
     wait_for_test(form, qtbot, [OK] * 5)
@@ -321,7 +321,7 @@ def test_a_form_that_opens_before_the_lab_was_read_fills_itself(session: Session
     assert session.services.inventory.add(Environment(name="a", host="h", credential="entry")) == ()
     session.machines.environments = ()
     form = form_of(session, show, "a")
-    qtbot.waitUntil(lambda: form.fields.environment().host == "h", timeout=10_000)
+    qtbot.waitUntil(lambda: form.fields.environment().host == "h")
     assert not form.unsaved
     assert form.fields.rows["credential"].isVisible()
 
@@ -342,8 +342,8 @@ def test_power_and_boot_are_edited_and_their_comments_stay(
     for key, text in (("power.on", "pdu 3 on"), ("power.off", "pdu 3 off"), ("boot_timeout", "5m")):
         form.fields.text(key).setText(text)
     form.fields.autostart.setCurrentIndex(1)
-    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
-    with qtbot.waitSignal(form.done, timeout=10_000):
+    qtbot.waitUntil(form.save.isEnabled)
+    with qtbot.waitSignal(form.done):
         press(qtbot, form.save)
     saved = demo.services.inventory.get(name)
     assert (saved.power, saved.autostart, saved.boot_timeout) == (Power("pdu 3 on", "pdu 3 off"), True, 300.0)
@@ -357,8 +357,8 @@ def test_power_and_boot_are_edited_and_their_comments_stay(
     assert not form.unsaved
     form.fields.text("power.reset").setText("pdu 3 cycle")
     form.fields.text("boot_timeout").setText("")
-    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
-    with qtbot.waitSignal(form.done, timeout=10_000):
+    qtbot.waitUntil(form.save.isEnabled)
+    with qtbot.waitSignal(form.done):
         press(qtbot, form.save)
     saved = demo.services.inventory.get(name)
     assert (saved.power.reset, saved.boot_timeout) == ("pdu 3 cycle", 0.0)
@@ -396,7 +396,7 @@ def test_a_guest_is_edited_and_what_the_form_does_not_know_stays(
     lab = session.services.lab_file
     lab.write_text(text)
     session.machines.reload()
-    qtbot.waitUntil(lambda: session.machines.get("vm") is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: session.machines.get("vm") is not None)
     form = form_of(session, show, "vm")
     assert {"uri", "domain", "snapshot", "console", "console.tcp", "console.protocol", "monitor"} <= shown_rows(form)
     assert not {"console.command", "power.on", "credential"} & shown_rows(form)
@@ -412,12 +412,12 @@ def test_a_guest_is_edited_and_what_the_form_does_not_know_stays(
     form.fields.snapshot.setCurrentIndex(form.fields.snapshot.findData("never"))
     form.fields.autostart.setCurrentIndex(1)
     form.fields.console.setCurrentIndex(form.fields.console.findData("command"))
-    qtbot.waitUntil(lambda: form.save.toolTip() == "Command is missing", timeout=10_000)
+    qtbot.waitUntil(lambda: form.save.toolTip() == "Command is missing")
     fill(form, **{"console.command": "picocom -q 'x"})
     told(form, "console.command", qtbot, "Command must be a program with its arguments, but has no closing quotation")
     fill(form, **{"console.command": "picocom -q /dev/ttyUSB0"})
-    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
-    with qtbot.waitSignal(form.done, timeout=10_000):
+    qtbot.waitUntil(form.save.isEnabled)
+    with qtbot.waitSignal(form.done):
         press(qtbot, form.save)
 
     after = lab.read_text()
@@ -459,8 +459,8 @@ def test_the_console_of_a_board_and_what_is_wrong_with_it(
     assert form.fields.rows["monitor"].isVisible(), "a mistake opens its section"
     fill(form, monitor="")
     form.fields.protocol.setCurrentIndex(form.fields.protocol.findData(ConsoleProtocol.RFC2217))
-    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
-    with qtbot.waitSignal(form.done, timeout=10_000):
+    qtbot.waitUntil(form.save.isEnabled)
+    with qtbot.waitSignal(form.done):
         press(qtbot, form.save)
     saved = demo.services.inventory.get(name)
     assert saved.console == Console(tcp="ser2net.lab:4001", protocol=ConsoleProtocol.RFC2217)
@@ -468,7 +468,7 @@ def test_the_console_of_a_board_and_what_is_wrong_with_it(
 
 
 def test_scrolling_changes_no_field_under_the_pointer(session: Session, qtbot: QtBot, show: Show) -> None:
-    qtbot.waitUntil(lambda: session.machines.loaded, timeout=10_000)
+    qtbot.waitUntil(lambda: session.machines.loaded)
     form = form_of(session, show)
     middle = QPointF(form.fields.kind.rect().center())
     down = QWheelEvent(
@@ -487,7 +487,7 @@ def test_scrolling_changes_no_field_under_the_pointer(session: Session, qtbot: Q
 
 
 def test_a_new_guest_needs_an_address_or_a_domain(session: Session, qtbot: QtBot, show: Show) -> None:
-    qtbot.waitUntil(lambda: session.machines.loaded, timeout=10_000)
+    qtbot.waitUntil(lambda: session.machines.loaded)
     form = form_of(session, show)
     fill(form, name="vm", host="x")
     form.fields.kind.setCurrentIndex(form.fields.kind.findData(Kind.QEMU))
@@ -496,11 +496,11 @@ def test_a_new_guest_needs_an_address_or_a_domain(session: Session, qtbot: QtBot
     told(form, "host", qtbot, "Address is missing: give one, or the guest's domain in libvirt")
     fill(form, domain="kd-new", become_credential="lab-sudo")
     form.fields.legacy.setCurrentIndex(1)
-    qtbot.waitUntil(form.save.isEnabled, timeout=10_000)
+    qtbot.waitUntil(form.save.isEnabled)
     assert form.fields.console.itemText(0) == "That of its domain"
     summary = form.sections.folded["Login"].summary.text()
     assert summary == "sudo password lab-sudo, old algorithms"
-    with qtbot.waitSignal(form.done, timeout=10_000):
+    with qtbot.waitSignal(form.done):
         press(qtbot, form.save)
     wanted = Environment(name="vm", host="", kind=Kind.QEMU, domain="kd-new", become_credential="lab-sudo", legacy=True)
     assert session.services.inventory.get("vm") == wanted

@@ -58,7 +58,7 @@ def hypervisor(tmp_path: Path) -> str:
 
 @pytest.fixture
 def page(session: Session, qtbot: QtBot, show: Show) -> GuestsPage:
-    qtbot.waitUntil(lambda: session.machines.loaded, timeout=10_000)
+    qtbot.waitUntil(lambda: session.machines.loaded)
     shown = GuestsPage(session)
     show(shown)
     shown.activateWindow()
@@ -75,7 +75,7 @@ def type_uri(page: GuestsPage, uri: str) -> None:
 
 def look(page: GuestsPage, uri: str, qtbot: QtBot) -> None:
     type_uri(page, uri)
-    qtbot.waitUntil(page.table.isVisible, timeout=10_000)
+    qtbot.waitUntil(page.table.isVisible)
 
 
 def cells(page: GuestsPage, row: int) -> list[str]:
@@ -115,7 +115,7 @@ def test_guests_are_added_by_keyboard_alone(
     QTest.keyClicks(page.login.text("tags"), "vm  x86")
     walk_to(page, page.add)
     assert page.add.text() == "Add 1 environment"
-    with qtbot.waitSignal(page.done, timeout=10_000):
+    with qtbot.waitSignal(page.done):
         QTest.keyClick(page.add, Qt.Key.Key_Space)
     assert session.services.inventory.get("kd-debug") == Environment(
         name="kd-debug", host="", kind=Kind.QEMU, uri=hypervisor, domain="kd-debug", user="lab", tags=("vm", "x86")
@@ -140,7 +140,7 @@ def test_what_the_lab_has_already_is_told_and_cannot_be_ticked(
     known = Environment(name="mine", host="192.0.2.1", kind=Kind.QEMU, uri=hypervisor, domain="kd-debug")
     assert session.services.inventory.add(known) == ()
     session.machines.reload()
-    qtbot.waitUntil(lambda: session.machines.get("mine") is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: session.machines.get("mine") is not None)
     look(page, hypervisor, qtbot)
     model = page.guests
     assert cells(page, 1)[2] == "In the lab already as mine"
@@ -155,12 +155,12 @@ def test_what_the_lab_has_already_is_told_and_cannot_be_ticked(
     qtbot.waitUntil(lambda: page.login.text("identity_file").text() == str(tmp_path / "key"))
     page.login.group.setEditText("rack-1/vms")
     page.login.text("port").setText("2222")
-    with qtbot.waitSignal(page.done, timeout=10_000):
+    with qtbot.waitSignal(page.done):
         page.add.click()
     added = session.services.inventory.get("b-odd-guest")
     assert (added.domain, added.port, added.group) == (ODD, 2222, "rack-1/vms")
     assert added.identity_file == str(tmp_path / "key")
-    qtbot.waitUntil(lambda: not page.all.isEnabled(), timeout=10_000)
+    qtbot.waitUntil(lambda: not page.all.isEnabled())
     assert page.all.toolTip() == "No guest is new"
     assert not model.chosen
 
@@ -174,7 +174,7 @@ def test_mistakes_stand_at_their_fields_and_nothing_is_written(
     page.login.text("port").setText("none")
     page.add.click()
     rows = page.login.rows
-    qtbot.waitUntil(lambda: "User must be" in rows["user"].problem.text, timeout=10_000)
+    qtbot.waitUntil(lambda: "User must be" in rows["user"].problem.text)
     assert len(rows["user"].problem.text.splitlines()) == 1, "once, however many guests have it"
     assert rows["port"].problem.text.startswith("Port")
     assert not page.footer.say.isVisible()
@@ -184,7 +184,7 @@ def test_mistakes_stand_at_their_fields_and_nothing_is_written(
     page.login.text("port").setText("22")
     session.services.lab_file.write_text("[[environment]\n")
     page.add.click()
-    qtbot.waitUntil(lambda: "not valid TOML" in page.footer.say.text, timeout=10_000)
+    qtbot.waitUntil(lambda: "not valid TOML" in page.footer.say.text)
     page.login.text("user").setText("root")
     assert page.footer.say.isHidden()
 
@@ -194,7 +194,7 @@ def test_a_hypervisor_without_guests(page: GuestsPage, qtbot: QtBot, tmp_path: P
     node = tmp_path / "node.xml"
     node.write_text("<node/>")
     type_uri(page, f"test://{node}")
-    qtbot.waitUntil(lambda: page.empty.title == "No guests there", timeout=10_000)
+    qtbot.waitUntil(lambda: page.empty.title == "No guests there")
     assert f"libvirt at test://{node} answers" in page.empty.text
     assert page.empty.isVisible()
     assert page.look.isVisible()
@@ -203,7 +203,7 @@ def test_a_hypervisor_without_guests(page: GuestsPage, qtbot: QtBot, tmp_path: P
 def test_what_libvirt_says_is_shown_with_what_to_do(page: GuestsPage, qtbot: QtBot, tmp_path: Path) -> None:
     pytest.importorskip("libvirt")
     type_uri(page, f"qemu:///session?socket={tmp_path / 'none'}")
-    qtbot.waitUntil(page.trouble.isVisible, timeout=10_000)
+    qtbot.waitUntil(page.trouble.isVisible)
     assert "does not answer: Failed to connect socket" in page.trouble.what.text()
     assert "(E-LIBVIRT)" in page.trouble.what.text()
     assert page.trouble.remedy.text().startswith("Start libvirt")
@@ -216,7 +216,7 @@ def test_without_libvirt_it_is_said_how_to_install_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "libvirt", None)
     type_uri(page, "qemu:///system")
-    qtbot.waitUntil(page.trouble.isVisible, timeout=10_000)
+    qtbot.waitUntil(page.trouble.isVisible)
     assert "(E-LIBVIRT-MISSING)" in page.trouble.what.text()
     assert "pip install 'kdeploy[libvirt]'" in page.trouble.remedy.text()
 
@@ -248,7 +248,7 @@ def test_a_look_that_takes_long_can_be_stopped(
         QTest.keyClick(page, Qt.Key.Key_Escape)
     else:
         page.stop.click()
-    qtbot.waitUntil(lambda: not session.bridge.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not session.bridge.busy)
     assert page.look.isVisible()
     assert not page.stop.isVisible()
     look(page, hypervisor, qtbot)

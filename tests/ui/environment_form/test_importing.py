@@ -61,10 +61,10 @@ def page(session: Session, qtbot: QtBot, show: Show, tmp_path: Path) -> ImportPa
     session.services.inventory.ssh_config = config
     assert session.services.inventory.add(Environment(name="mine", host="192.0.2.9")) == ()
     session.machines.reload()
-    qtbot.waitUntil(lambda: session.machines.get("mine") is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: session.machines.get("mine") is not None)
     shown = ImportPage(session)
     show(shown)
-    qtbot.waitUntil(lambda: shown.hosts.rowCount() == 4, timeout=10_000)
+    qtbot.waitUntil(lambda: shown.hosts.rowCount() == 4)
     return shown
 
 
@@ -94,9 +94,9 @@ def test_ticks_take_the_way_along_and_give_it_back(page: ImportPage, qtbot: QtBo
 
 def test_the_chosen_become_environments(page: ImportPage, session: Session, qtbot: QtBot) -> None:
     page.hosts.setData(page.hosts.index(1, 0), Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
-    with qtbot.waitSignal(page.done, timeout=10_000):
+    with qtbot.waitSignal(page.done):
         QTest.mouseClick(page.add, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: session.machines.get("inner") is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: session.machines.get("inner") is not None)
     inner = session.machines.get("inner")
     assert inner is not None
     assert (inner.host, inner.jump) == ("10.0.0.1", "gate")
@@ -108,7 +108,7 @@ def test_what_cannot_be_added_is_said_and_nothing_is_written(page: ImportPage, s
     text = "[[environment]\n"
     session.services.lab_file.write_text(text)
     QTest.mouseClick(page.add, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: "not valid TOML" in page.footer.say.text, timeout=10_000)
+    qtbot.waitUntil(lambda: "not valid TOML" in page.footer.say.text)
     assert session.services.lab_file.read_text() == text
 
 
@@ -118,12 +118,12 @@ def test_no_hosts_and_a_file_that_cannot_be_read(
     session.services.inventory.ssh_config = tmp_path / "none"
     page = ImportPage(session)
     show(page)
-    qtbot.waitUntil(page.empty.isVisible, timeout=10_000)
+    qtbot.waitUntil(page.empty.isVisible)
     assert not page.all.isEnabled()
     session.services.inventory.ssh_config = tmp_path
     page.close()
     show(ImportPage(session))
-    qtbot.waitUntil(lambda: "E-SSH-CONFIG" in [each.code for each in answers.failures], timeout=10_000)
+    qtbot.waitUntil(lambda: "E-SSH-CONFIG" in [each.code for each in answers.failures])
 
 
 def test_commands_go_to_the_pages_of_what_is_selected(session: Session) -> None:

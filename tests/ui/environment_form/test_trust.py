@@ -29,7 +29,6 @@ def page_of(session: Session, qtbot: QtBot, show: Show, name: str) -> TrustPage:
 def wait_for(page: TrustPage, qtbot: QtBot, words: str) -> None:
     qtbot.waitUntil(
         lambda: not page.test.is_running and page.key.isVisible() and page.key.state.accessibleName() == words,
-        timeout=20_000,
     )
 
 
@@ -74,7 +73,7 @@ def test_a_key_that_was_exchanged_meanwhile_is_not_pinned(
     page = page_of(demo, qtbot, show, good.name)
     wait_for(page, qtbot, "Host key is pinned")
     page.key.accepted.emit("SHA256:" + "A" * 43)
-    qtbot.waitUntil(lambda: [each.code for each in answers.failures] == ["E-HOSTKEY-OTHER"], timeout=20_000)
+    qtbot.waitUntil(lambda: [each.code for each in answers.failures] == ["E-HOSTKEY-OTHER"])
     assert demo.services.inventory.get(good.name).host_keys == good.host_keys
     assert page.key.button.isEnabled()
 
@@ -84,5 +83,5 @@ def test_an_environment_that_is_gone_is_told(
 ) -> None:
     board("board-1")
     page = page_of(demo, qtbot, show, "gone")
-    qtbot.waitUntil(lambda: [each.code for each in answers.failures] == ["E-LAB-UNKNOWN"], timeout=10_000)
+    qtbot.waitUntil(lambda: [each.code for each in answers.failures] == ["E-LAB-UNKNOWN"])
     assert page.key.isHidden()

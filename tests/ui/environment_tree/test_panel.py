@@ -118,7 +118,7 @@ def test_a_filter_by_state_follows_the_states(
     panel.filter.set_text("status:unreachable")
     fill()
 
-    qtbot.waitUntil(lambda: rows(panel.model) == ROWS, timeout=20_000)
+    qtbot.waitUntil(lambda: rows(panel.model) == ROWS)
     panel.filter.set_text("!status:Unreachable")
     assert rows(panel.model) == []
 
@@ -158,8 +158,7 @@ def test_removing_can_be_taken_back(panel: EnvironmentPanel, session: Session, f
     panel.tree.setFocus()
 
     QTest.keyClick(panel.tree, Qt.Key.Key_Delete)
-    qtbot.waitUntil(lambda: names(session) == {"b", "d"})
-    assert session.undo.text == "Removed 2 environments"
+    qtbot.waitUntil(lambda: names(session) == {"b", "d"} and session.undo.text == "Removed 2 environments")
     assert rows(panel.model) == ["rack-1", "  right", "    b", "d"]
 
     session.undo.take_back()
@@ -179,7 +178,7 @@ def test_a_jump_host_is_not_removed_under_its_users(
 
     session.machines.select(["gate", "inner", "deep"])
     session.commands.run("environment.remove")
-    qtbot.waitUntil(lambda: not names(session))
+    qtbot.waitUntil(lambda: not names(session) and bool(session.undo.text))
     session.undo.take_back()
     qtbot.waitUntil(lambda: names(session) == {"gate", "inner", "deep"})
 
@@ -189,15 +188,14 @@ def test_dragging_moves_to_a_group(panel: EnvironmentPanel, session: Session, fi
     panel.tree.setCurrentIndex(panel.model.find("d"))
 
     panel.model.dropped.emit(["d", "b"], "rack-1/right")
-    qtbot.waitUntil(lambda: group_of(session, "d") == "rack-1/right")
-    assert session.undo.text == "Moved d to rack-1/right"
+    qtbot.waitUntil(lambda: group_of(session, "d") == "rack-1/right" and session.undo.text == "Moved d to rack-1/right")
     assert session.machines.selected == ("d",)
 
     session.undo.take_back()
     qtbot.waitUntil(lambda: rows(panel.model) == ROWS)
     panel.model.dropped.emit(["a", "c"], "")
     qtbot.waitUntil(lambda: rows(panel.model) == ["rack-1", "  right", "    b", "a", "c", "d"])
-    assert session.undo.text == "Moved 2 environments out of groups"
+    qtbot.waitUntil(lambda: session.undo.text == "Moved 2 environments out of groups")
 
 
 def test_tags_that_all_have_are_changed_and_others_are_kept(
@@ -211,9 +209,8 @@ def test_tags_that_all_have_are_changed_and_others_are_kept(
 
     panel.tags.field.setText("arm64 lab:7")
     QTest.keyClick(panel.tags.field, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: tags(session, "b") == ("arm64", "lab:7"))
+    qtbot.waitUntil(lambda: tags(session, "b") == ("arm64", "lab:7") and panel.tags.isHidden())
     assert tags(session, "a") == ("arm64", "net", "lab:7")
-    assert panel.tags.isHidden()
     assert panel.tree.hasFocus()
 
     session.undo.take_back()
@@ -253,7 +250,6 @@ def test_a_tag_that_is_none_is_refused_where_it_was_typed(
     assert tags(session, "a") == ("arm64",)
 
     QTest.keyClick(panel.tags.field, Qt.Key.Key_Escape)
-    assert panel.tags.isHidden()
     assert panel.tree.hasFocus()
 
 
@@ -395,7 +391,7 @@ def test_a_run_that_goes_on_is_a_pie_of_its_stages(
     Past(session.services.history).run(environments=["a"], outcome=None)
     session.runs.look()
 
-    qtbot.waitUntil(lambda: panel.model.state("a").word == "Running", timeout=20_000)
+    qtbot.waitUntil(lambda: panel.model.state("a").word == "Running")
 
     assert panel.model.state("a").icon == "circle-slice-4"  # three of six stages
     panel.filter.set_text("status:running")
@@ -405,7 +401,7 @@ def test_a_run_that_goes_on_is_a_pie_of_its_stages(
 
 def test_states_are_told_in_words(panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot) -> None:
     fill()
-    qtbot.waitUntil(lambda: session.machines.result("a") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.machines.result("a") is not None)
 
     told = str(panel.model.find("a").data(Qt.ItemDataRole.AccessibleTextRole))
     assert told.startswith("a, Unreachable, ")
@@ -416,7 +412,7 @@ def test_states_are_told_in_words(panel: EnvironmentPanel, session: Session, fil
     session.machines.check(["a"])
     shown = panel.model.state("a")
     assert (shown.word, shown.icon) == ("Checking", Condition.UNREACHABLE.icon)
-    qtbot.waitUntil(lambda: not session.machines.is_checking("a"), timeout=20_000)
+    qtbot.waitUntil(lambda: not session.machines.is_checking("a"))
 
 
 def test_a_broken_lab_file_is_told(panel: EnvironmentPanel, session: Session, fill: Fill, qtbot: QtBot) -> None:

@@ -75,13 +75,13 @@ def test_a_reset_runs_the_commands_and_looks_again(
     lab: EnvironmentPanel, session: Session, answers: Answers, log: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kdeploy_gui.defaults.POWER_PAUSE", 0.05)
-    qtbot.waitUntil(lambda: not session.bridge.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not session.bridge.busy)
     before = session.machines.checked_at("a")
     session.machines.select(["a"])
     answers.yes.append(True)
     session.commands.run("environment.power_reset")
-    qtbot.waitUntil(lambda: log.exists() and log.read_text() == "off\non\n", timeout=10_000)
-    qtbot.waitUntil(lambda: session.machines.checked_at("a") not in {None, before}, timeout=20_000)
+    qtbot.waitUntil(lambda: log.exists() and log.read_text() == "off\non\n")
+    qtbot.waitUntil(lambda: session.machines.checked_at("a") not in {None, before})
 
 
 def test_each_failure_is_told_with_its_environment(
@@ -90,13 +90,13 @@ def test_each_failure_is_told_with_its_environment(
     session.machines.select(["a", "b"])
     answers.yes.append(True)
     session.commands.run("environment.power_off")
-    qtbot.waitUntil(lambda: bool(answers.failures), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(answers.failures))
     assert answers.asked[0].title == "Power off 2 environments"
     (failure,) = answers.failures
     assert (failure.code, failure.where.environment) == ("E-POWER-FAILED", "b")
     assert failure.evidence.stderr == "no such socket"
     assert log.read_text() == "off\n", "the other one was switched all the same"
-    qtbot.waitUntil(lambda: not session.bridge.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not session.bridge.busy)
 
 
 def test_a_run_that_would_suffer_is_named(
@@ -109,7 +109,7 @@ def test_a_run_that_would_suffer_is_named(
     session.bridge.spawn(power.switch(session, PowerAction.OFF, [environment]), name="power off")
     qtbot.waitUntil(lambda: bool(answers.asked))
     assert answers.asked[0].details == [f"a: {COMMANDS.off} (run 12 works on it now)"]
-    qtbot.waitUntil(lambda: not session.bridge.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not session.bridge.busy)
 
 
 def test_a_guest_is_switched_by_libvirt(
@@ -128,5 +128,5 @@ def test_a_guest_is_switched_by_libvirt(
     (asked,) = answers.asked
     assert asked.details == ["vm: libvirt presses test's power button and pulls the plug after 60 s"]
     assert asked.text.startswith("libvirt does it. Whatever goes on there ends at once")
-    qtbot.waitUntil(lambda: not session.bridge.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not session.bridge.busy)
     assert inventory.guest_state("vm") == "shut off (it shut down)"

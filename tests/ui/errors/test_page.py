@@ -176,17 +176,17 @@ def test_every_way_out_does_what_it_says(page: ErrorsPage, demo: Session, answer
     assert demo.navigator.place == Place(Where.FORM, name="board-5-locked")
     press("Open log")
     assert demo.navigator.place == Place(Where.FLEET, 1, "board-5-locked", Stage.CONNECTING)
-    qtbot.waitUntil(lambda: demo.machines.checked_at("board-5-locked") is not None, timeout=10_000)
-    qtbot.waitUntil(lambda: not demo.machines.is_checking("board-5-locked"), timeout=10_000)
-    with qtbot.waitSignal(demo.machines.checked, timeout=10_000):
+    qtbot.waitUntil(lambda: demo.machines.checked_at("board-5-locked") is not None)
+    qtbot.waitUntil(lambda: not demo.machines.is_checking("board-5-locked"))
+    with qtbot.waitSignal(demo.machines.checked):
         press("Check")
 
     answers.yes.append(True)
     press("Retry...")
-    qtbot.waitUntil(lambda: demo.navigator.place == Place(Where.FLEET, 2), timeout=10_000)
+    qtbot.waitUntil(lambda: demo.navigator.place == Place(Where.FLEET, 2))
     assert answers.asked[0].details == ("board-5-locked",)
     demo.runs.open(2)
-    qtbot.waitUntil(lambda: page.inbox.open[0].runs == (2, 1), timeout=20_000)
+    qtbot.waitUntil(lambda: page.inbox.open[0].runs == (2, 1))
 
 
 def test_a_failure_is_found_behind_a_filter_in_a_folded_group_and_before_the_inbox_is_read(
@@ -304,7 +304,7 @@ def test_failed_checks_are_told_with_what_would_help_and_made_again(demo: Sessio
     assert page.detail.actions_shown[0].way is Way.VALIDATE
     page.list.setFocus()
 
-    with qtbot.waitSignal(demo.navigator.moved, timeout=20_000) as moved:
+    with qtbot.waitSignal(demo.navigator.moved) as moved:
         QTest.keyClick(page.list, Qt.Key.Key_1, Qt.KeyboardModifier.AltModifier)
 
     assert moved.args == [Place(Where.FLEET, run + 1)]

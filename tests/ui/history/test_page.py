@@ -228,21 +228,21 @@ def test_what_failed_runs_again_on_its_machines_only(
     page = HistoryPage(demo, drafts)
     qtbot.addWidget(page)
     page.show()
-    qtbot.waitUntil(lambda: demo.commands.why_not("history.retry") == "", timeout=10_000)
+    qtbot.waitUntil(lambda: demo.commands.why_not("history.retry") == "")
     answers.yes.append(True)
 
     demo.commands.run("history.retry")
 
-    qtbot.waitUntil(lambda: demo.navigator.place is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: demo.navigator.place is not None)
     assert demo.navigator.place == Place(Where.FLEET, run + 1)
     demo.runs.open(run + 1)
-    qtbot.waitUntil(lambda: page.table.row_of(run + 1) == 0, timeout=10_000)
+    qtbot.waitUntil(lambda: page.table.row_of(run + 1) == 0)
     failed = ("board-4-reflashed", "board-5-locked", "board-6-bare")
     assert answers.asked[0].details == failed
     again = page.table.record(0)
     assert again is not None
     assert again.environments == failed
-    qtbot.waitUntil(lambda: demo.runs.active == (), timeout=20_000)
+    qtbot.waitUntil(lambda: demo.runs.active == ())
     page.hide()
 
 

@@ -121,7 +121,7 @@ def test_a_run_that_goes_on_is_shown_as_it_is_now(session: Session, past: Past, 
         event = Event(seq=seq, time=now + timedelta(minutes=4), run=run, body=body, environment=name)
         session.services.history.append([event])
 
-    qtbot.waitUntil(lambda: text(table, run, Column.OUTCOME) == "Failed E-NOSPC board-2", timeout=10_000)
+    qtbot.waitUntil(lambda: text(table, run, Column.OUTCOME) == "Failed E-NOSPC board-2")
     assert text(table, run, Column.ENVIRONMENTS) == "1 of 2 ready"
     assert text(table, run, Column.TIME) == "4:00"
     session.services.history.release(run)

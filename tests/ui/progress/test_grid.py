@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 
+import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QCursor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.errors import Category
 from kdeploy_gui.model.event import StageProgress
 from kdeploy_gui.model.stage import Stage
 from kdeploy_gui.ui.look import Look
+from kdeploy_gui.ui.progress import grid as grid_module
 from kdeploy_gui.ui.progress.grid import NOW_LEAST, FleetGrid
 from kdeploy_gui.ui.progress.model import COLUMNS, Column, FleetModel
 from tests.ui.progress.runs import MIB, NOW, SPLAT, Story, failure, net_smoke
@@ -108,20 +109,26 @@ def test_rows_move_when_nobody_touches_them_and_the_selection_follows_the_name(l
     assert (grid.currentIndex().row(), grid.currentIndex().column()) == (1, 5)
 
 
-def test_rows_do_not_move_under_the_hand(look: Look, qtbot: QtBot) -> None:
+def test_rows_do_not_move_under_the_hand(look: Look, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(grid_module, "time", SimpleNamespace(monotonic=lambda: now))
     story = net_smoke()
     grid = grid_of(story, look, qtbot, calm=0.6)
     before = [row.name for row in model_of(grid).shown()]
-    began = time.monotonic()
+
+    def look_again(seconds: float) -> list[str]:
+        nonlocal now
+        now += seconds
+        grid._moving.timeout.emit()
+        return [row.name for row in model_of(grid).shown()]
 
     fail(grid, story, "vm-gcov")
-    while time.monotonic() - began < 0.8:
+    for _ in range(4):
         QTest.keyClick(grid, Qt.Key.Key_Down)
-        assert [row.name for row in model_of(grid).shown()] == before
-        QApplication.processEvents()
+        assert look_again(0.5) == before
 
-    qtbot.waitUntil(lambda: model_of(grid).place("vm-gcov") == 1)
-    assert time.monotonic() - began > 1.3
+    assert look_again(0.09) == before
+    assert look_again(0.02).index("vm-gcov") == 1
 
 
 def test_the_columns_fit_and_now_goes_first_where_there_is_no_room(look: Look, qtbot: QtBot) -> None:

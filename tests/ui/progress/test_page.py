@@ -43,7 +43,7 @@ def page(session: Session) -> Iterator[FleetPage]:
 def show(page: FleetPage, run: int, qtbot: QtBot) -> None:
     page.show_run(run)
     page.focus_first()
-    qtbot.waitUntil(lambda: page.model.run.run == run and page.model.rowCount() > 0, timeout=10_000)
+    qtbot.waitUntil(lambda: page.model.run.run == run and page.model.rowCount() > 0)
     qtbot.waitUntil(page.views.currentWidget().hasFocus)
 
 
@@ -74,7 +74,7 @@ def test_a_run_of_the_history_with_an_environment_and_a_stage(page: FleetPage, s
     run = stored(session, ended_story())
 
     page.show_run(run, "vm-gcov", Stage.DEPLOYING)
-    qtbot.waitUntil(lambda: page.views.current == "vm-gcov", timeout=10_000)
+    qtbot.waitUntil(lambda: page.views.current == "vm-gcov")
 
     assert page.header.name.text() == f"Run {run}"
     assert page.header.left.text() == "Interrupted"
@@ -104,7 +104,7 @@ def test_the_newest_run_of_an_environment_is_found(page: FleetPage, session: Ses
     stored(session, other)
 
     page.show_run(0, "vm-kasan")
-    qtbot.waitUntil(lambda: page.run == run and page.views.current == "vm-kasan", timeout=10_000)
+    qtbot.waitUntil(lambda: page.run == run and page.views.current == "vm-kasan")
 
 
 def test_the_cursor_is_one_in_grid_cards_and_detail(page: FleetPage, session: Session, qtbot: QtBot) -> None:
@@ -122,7 +122,7 @@ def test_the_cursor_is_one_in_grid_cards_and_detail(page: FleetPage, session: Se
     third = page.views.current
     assert page.detail.environment == page.views.grid.current == third != second
     assert session.machines.selected == (third,)
-    qtbot.waitUntil(lambda: bool(page.views.panes._tails.get(third)), timeout=5_000)
+    qtbot.waitUntil(lambda: bool(page.views.panes._tails.get(third)))
     session.commands.run("fleet.grid")
     assert not page.views.shows_panes
 
@@ -191,10 +191,10 @@ def test_a_report_is_saved_where_the_user_wants_it(
     answers.paths.extend([tmp_path / "run.html", None, tmp_path / "missing" / "run.html"])
 
     session.commands.run("run.report")
-    qtbot.waitUntil(lambda: (tmp_path / "run.html").exists(), timeout=10_000)
+    qtbot.waitUntil(lambda: (tmp_path / "run.html").exists())
     session.commands.run("run.report")
     session.commands.run("run.report")
-    qtbot.waitUntil(lambda: len(answers.failures) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(answers.failures) == 1)
 
     qtbot.waitUntil(lambda: "vm-kasan" in (tmp_path / "run.html").read_text())
     assert answers.failures[0].code == "E-WRITE"
@@ -228,7 +228,7 @@ def test_what_happens_unseen_is_there_when_the_page_is_seen_again(
 
     before = len(story.events)
     story.end(Outcome.FAILED)
-    with qtbot.waitSignal(session.runs.ended, timeout=10_000):  # told a moment after the state is there
+    with qtbot.waitSignal(session.runs.ended):  # told a moment after the state is there
         session.services.history.append([replace(each, run=run) for each in story.events[before:]])
     seen = [page.model.run.outcome]
     page.show()
@@ -264,7 +264,7 @@ def test_a_run_is_followed_cancelled_and_retried(demo: Session, answers: Answers
         assert len(answers.asked[2].details) == len(failed)
         places: list[Place] = []
         demo.navigator.moved.connect(places.append)
-        qtbot.waitUntil(lambda: bool(places) or bool(answers.failures), timeout=10_000)
+        qtbot.waitUntil(lambda: bool(places) or bool(answers.failures))
         assert not answers.failures
         again = places[0].run
         show(page, again, qtbot)
@@ -285,7 +285,7 @@ def test_a_run_is_taken_back(demo: Session, answers: Answers, qtbot: QtBot) -> N
         page.views.go_to("board-1")
         answers.yes.append(True)
 
-        with qtbot.waitSignal(demo.navigator.moved, timeout=20_000):
+        with qtbot.waitSignal(demo.navigator.moved):
             demo.commands.run("run.roll_back_selected")
 
         assert answers.asked[0].danger
@@ -306,7 +306,7 @@ def test_what_is_selected_is_validated_again(demo: Session, answers: Answers, qt
         assert "retry deploys them again" in demo.commands.why_not("run.validate_selected")
         page.views.go_to("board-1")
 
-        with qtbot.waitSignal(demo.navigator.moved, timeout=20_000) as moved:
+        with qtbot.waitSignal(demo.navigator.moved) as moved:
             demo.commands.run("run.validate_selected")
 
         assert moved.args == [Place(Where.FLEET, 2)]

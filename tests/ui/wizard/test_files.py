@@ -35,7 +35,7 @@ clock_skew = "5s"
 
 
 def wizard(window: object, qtbot: QtBot) -> WizardPage:
-    qtbot.waitUntil(lambda: isinstance(window.current(), WizardPage), timeout=20_000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: isinstance(window.current(), WizardPage))  # type: ignore[attr-defined]
     page = window.current()  # type: ignore[attr-defined]
     assert isinstance(page, WizardPage)
     return page
@@ -51,14 +51,14 @@ def test_comments_of_a_plan_file_stay_when_it_is_saved_again(
     answers.paths.extend([plan, plan])
     demo.commands.run("plan.open")
     page = wizard(window, qtbot)
-    qtbot.waitUntil(lambda: page.checked, timeout=20_000)
+    qtbot.waitUntil(lambda: page.checked)
 
     page.environments.name.setFocus()
     page.environments.name.selectAll()
     QTest.keyClicks(page.environments.name, "net-nightly")
     QTest.keyClick(page, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
 
-    qtbot.waitUntil(lambda: "net-nightly" in plan.read_text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "net-nightly" in plan.read_text())
     assert plan.read_text() == PLAN.replace('"net-smoke"', '"net-nightly"')
     window.hide()
 
@@ -73,10 +73,10 @@ def test_a_run_is_made_again_with_changes(demo: Session, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: (state := demo.runs.state(first)) is not None and state.outcome is not None, timeout=30_000)
 
     demo.navigator.history(first)
-    qtbot.waitUntil(lambda: window.history.record is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.history.record is not None)
     demo.commands.run("history.again")
     page = wizard(window, qtbot)
-    qtbot.waitUntil(lambda: page.checked, timeout=20_000)
+    qtbot.waitUntil(lambda: page.checked)
     assert window.drafts.open[0].origin == f"Started from run {first} with changes"
     assert [each.source for each in window.drafts.open[0].draft.artifacts][:2] == ["conf/*", "lib/*.sh"]
 
@@ -114,7 +114,7 @@ def test_the_next_start_opens_the_drafts_where_they_were_left(
     later = open_session(session.services, look, settings, answers)
     try:
         second = open_window(later, qtbot)
-        qtbot.waitUntil(lambda: len(second.drafts.open) == 1, timeout=10_000)
+        qtbot.waitUntil(lambda: len(second.drafts.open) == 1)
         draft = second.drafts.open[0]
         assert draft.id in second.top.tabs()
         later.commands.run("view.draft1")
@@ -122,4 +122,4 @@ def test_the_next_start_opens_the_drafts_where_they_were_left(
         second.hide()
     finally:
         later.close()
-        qtbot.waitUntil(lambda: not later.bridge.busy, timeout=10_000)
+        qtbot.waitUntil(lambda: not later.bridge.busy)

@@ -19,7 +19,7 @@ from tests.ui.answers import Answers
 def open_page(session: Session, qtbot: QtBot) -> WizardPage:
     drafts = Drafts(session)
     drafts.new()
-    qtbot.waitUntil(lambda: len(drafts.open) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(drafts.open) == 1)
     page = WizardPage(session, drafts, drafts.open[0].id)
     qtbot.addWidget(page)
     page.resize(1440, 800)
@@ -37,7 +37,7 @@ def page(session: Session, qtbot: QtBot) -> Iterator[WizardPage]:
 @pytest.fixture
 def sample(demo: Session, qtbot: QtBot) -> Iterator[WizardPage]:
     found = open_page(demo, qtbot)
-    qtbot.waitUntil(lambda: len(demo.machines.environments) == 6, timeout=20_000)
+    qtbot.waitUntil(lambda: len(demo.machines.environments) == 6)
     yield found
     found.hide()
 
@@ -68,7 +68,7 @@ def test_steps_are_visited_by_keyboard_in_any_order(page: WizardPage, qtbot: QtB
 
 
 def test_going_on_step_by_step_never_deploys(sample: WizardPage, demo: Session, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: sample.checked, timeout=20_000)
+    qtbot.waitUntil(lambda: sample.checked)
     for _ in range(REVIEW):
         demo.commands.run("wizard.forward")
     qtbot.waitUntil(lambda: sample.forward.isEnabled(), timeout=30_000)
@@ -89,16 +89,16 @@ def test_the_next_button_names_the_step(page: WizardPage) -> None:
 
 
 def test_what_is_left_out_can_be_taken_back(sample: WizardPage, demo: Session, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: sample.checked, timeout=20_000)
+    qtbot.waitUntil(lambda: sample.checked)
     sample.go_to(REVIEW)
     qtbot.waitUntil(lambda: sample.forward.isEnabled(), timeout=30_000)
     assert sample.forward.text() == "Deploy to 6 environments"
 
     sample.review.leave_out.emit(("board-5-locked", "board-6-bare"))
-    qtbot.waitUntil(lambda: sample.forward.text() == "Deploy to 4 environments", timeout=20_000)
+    qtbot.waitUntil(lambda: sample.forward.text() == "Deploy to 4 environments")
 
     demo.undo.take_back()
-    qtbot.waitUntil(lambda: sample.forward.text() == "Deploy to 6 environments", timeout=20_000)
+    qtbot.waitUntil(lambda: sample.forward.text() == "Deploy to 6 environments")
 
 
 def test_a_plan_is_saved_as_a_file_that_reads_the_same(
@@ -106,11 +106,11 @@ def test_a_plan_is_saved_as_a_file_that_reads_the_same(
 ) -> None:
     path = tmp_path / "mine.toml"
     answers.paths.append(path)
-    qtbot.waitUntil(lambda: sample.checked, timeout=20_000)
+    qtbot.waitUntil(lambda: sample.checked)
 
     sample.save_as()
     qtbot.waitUntil(path.exists)
-    qtbot.waitUntil(lambda: sample.checked and not demo.bridge.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: sample.checked and not demo.bridge.busy)
 
     planned = demo.services.plans.check(path)
     assert planned.problems == ()
@@ -120,11 +120,11 @@ def test_a_plan_is_saved_as_a_file_that_reads_the_same(
 
 
 def test_a_sample_deployment_goes_to_its_run(sample: WizardPage, demo: Session, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: sample.checked, timeout=20_000)
+    qtbot.waitUntil(lambda: sample.checked)
     sample.go_to(REVIEW)
     qtbot.waitUntil(lambda: sample.forward.isEnabled(), timeout=30_000)
 
-    with qtbot.waitSignal(demo.navigator.moved, timeout=20_000) as moved:
+    with qtbot.waitSignal(demo.navigator.moved) as moved:
         QTest.mouseClick(sample.forward, Qt.MouseButton.LeftButton)
 
     assert moved.args is not None

@@ -191,7 +191,7 @@ def test_a_page_that_is_thrown_away_stops_looking(demo: Session, planned: Planne
     page.deleteLater()
     del page
     gc.collect()
-    qtbot.waitUntil(lambda: not any("plan" in each.get_name() for each in demo.bridge._tasks), timeout=10_000)
+    qtbot.waitUntil(lambda: not any("plan" in each.get_name() for each in demo.bridge._tasks))
     another = ReviewPage(demo)
     qtbot.addWidget(another)
     assert another.chosen == ()
@@ -334,13 +334,13 @@ def test_three_hundred_environments_are_fine(look: Look, qtbot: QtBot) -> None:
     grid.resize(1440, 600)
     grid.show()
     found = [replace(preview("am62-sk"), environment=name) for name in names]
-    started = time.process_time()
+    started = time.thread_time()
     model.show_plan(names, columns())
     for each in found:
         model.show_preview(each.environment, each)
     grid.fit()
     grid.grab()
-    assert time.process_time() - started < 2
+    assert time.thread_time() - started < 5
 
 
 def test_verdicts_come_first_where_there_is_no_room(look: Look, qtbot: QtBot) -> None:

@@ -132,7 +132,7 @@ def test_ticking_changes_the_draft(session: Session, qtbot: QtBot) -> None:
     page.tree.setCurrentIndex(page.model.index(0, 0, page.model.index(0, 0)))
     QTest.keyClick(page.tree, Qt.Key.Key_Space)
     assert page.apply(DRAFT).environments == ("board-2",)
-    qtbot.waitUntil(lambda: session.machines.result("board-1") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.machines.result("board-1") is not None)
     result = page.model.index(0, 7, page.model.index(0, 0))
     assert result.data() == "Does not answer"
 
@@ -140,7 +140,7 @@ def test_ticking_changes_the_draft(session: Session, qtbot: QtBot) -> None:
 def test_space_is_measured_where_the_plan_points(demo: Session, qtbot: QtBot) -> None:
     page = EnvironmentsStep(demo, AskedInstruments(demo))
     qtbot.addWidget(page)
-    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None)
     page.show_draft(replace(DRAFT, artifacts=(replace(DRAFT.artifacts[0], target="~/suite/"),)))
     rack = page.model.index(0, 0)
 
@@ -150,14 +150,14 @@ def test_space_is_measured_where_the_plan_points(demo: Session, qtbot: QtBot) ->
     assert space() == "Not checked"
     page.show()
 
-    qtbot.waitUntil(lambda: space()[-3:] in {"KiB", "MiB", "GiB", "TiB"}, timeout=20_000)
+    qtbot.waitUntil(lambda: space()[-3:] in {"KiB", "MiB", "GiB", "TiB"})
     assert page.model.headerData(SPACE, Qt.Orientation.Horizontal) == "Space on ~/suite"
 
 
 def test_nothing_is_measured_while_other_steps_are_edited(demo: Session, qtbot: QtBot) -> None:
     page = EnvironmentsStep(demo, AskedInstruments(demo))
     qtbot.addWidget(page)
-    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None)
 
     page.show_draft(DRAFT)
 
@@ -313,7 +313,7 @@ def test_what_is_asked_for_is_looked_at_on_the_chosen_machines(demo: Session, qt
     environments, page = EnvironmentsStep(demo, asked), InstrumentationStep(demo, asked)
     for each in (environments, page):
         qtbot.addWidget(each)
-    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None)
     board = demo.machines.get("board-1")
     assert board is not None
     draft = asks(("board-1",), kcsan=Want.REQUIRED, perf=Want.WANTED)
@@ -326,7 +326,7 @@ def test_what_is_asked_for_is_looked_at_on_the_chosen_machines(demo: Session, qt
     asked.show_draft(draft)
     rows = [each.name for each in page.table.items]
     page.view.setCurrentIndex(page.table.index(rows.index("kcsan"), 1))
-    qtbot.waitUntil(lambda: demo.instruments.result(board) is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: demo.instruments.result(board) is not None)
 
     look = demo.instruments.result(board)
     assert look is not None
@@ -341,7 +341,7 @@ def test_what_is_asked_for_is_looked_at_on_the_chosen_machines(demo: Session, qt
 def test_nobody_is_looked_at_twice_in_a_boot_or_out_of_sight(
     demo: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: demo.machines.result("board-1") is not None)
     looks: list[str] = []
     start = demo.services.inventory.start_instruments
 
@@ -355,9 +355,9 @@ def test_nobody_is_looked_at_twice_in_a_boot_or_out_of_sight(
     assert asked.summary("perf") == "Not checked"
     assert not looks
     asked.watch(True)
-    qtbot.waitUntil(lambda: demo.instruments.result(demo.machines.get("board-1")) is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: demo.instruments.result(demo.machines.get("board-1")) is not None)
     demo.machines.check(["board-1"])
-    qtbot.waitUntil(lambda: not demo.machines.is_checking("board-1"), timeout=20_000)
+    qtbot.waitUntil(lambda: not demo.machines.is_checking("board-1"))
 
     assert looks.count("board-1") == 1
     assert "board-4-reflashed" not in looks
