@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,8 +15,6 @@ from kdeploy_gui.model.stored import ArtifactVersion, RunFiles, Shelf, is_digest
 
 FORMAT = 1
 Document = TypeVar("Document", ArtifactVersion, RunFiles)
-_VERSION = TypeAdapter(ArtifactVersion)
-_RUN = TypeAdapter(RunFiles)
 
 
 def version_path(folder: Path, name: str, version: str) -> Path:
@@ -36,7 +35,7 @@ def document(value: ArtifactVersion | RunFiles) -> bytes:
 
 def read_version(path: Path) -> ArtifactVersion:
     """The version in a document. Raises OSError, and ValueError where it holds none."""
-    version = _read(path, _VERSION)
+    version = _read(path, _version())
     if (version.name, f"{version.version}.json") != (path.parent.name, path.name):
         raise ValueError(f"it is about {version.ref}")
     if not all(is_safe_path(each.path) and is_digest(each.sha256) for each in version.files):
@@ -46,7 +45,7 @@ def read_version(path: Path) -> ArtifactVersion:
 
 def read_run(path: Path) -> RunFiles:
     """The run in a document. Raises OSError, and ValueError where it holds none."""
-    run = _read(path, _RUN)
+    run = _read(path, _run())
     if f"{run.run}.json" != path.name:
         raise ValueError(f"it is about run {run.run}")
     if not all(is_digest(each.sha256) for each in run.files):
@@ -73,6 +72,16 @@ def _all(paths: Iterable[Path], read: Callable[[Path], Document], problems: list
             continue
         except (OSError, ValueError) as error:
             problems.append(f"{path}: {error}")
+
+
+@cache
+def _version() -> TypeAdapter[ArtifactVersion]:
+    return TypeAdapter(ArtifactVersion)
+
+
+@cache
+def _run() -> TypeAdapter[RunFiles]:
+    return TypeAdapter(RunFiles)
 
 
 def _read(path: Path, adapter: TypeAdapter[Document]) -> Document:

@@ -19,8 +19,7 @@ _FRAMES = (
 _PLACE = re.compile(
     rf"(?:RIP: [0-9a-f]{{4}}:|pc : |epc : |PC is at |NIP \[[0-9a-f]+\] )(?:\[<[0-9a-f]+>\] ?)?{_NAME}{_OFFSET}{_MODULE}"
 )
-_MACHINERY = re.compile(
-    r"""
+_MACHINERY = r"""
     # what prints
     _{0,2}dump_(?:stack|backtrace)(?:_lvl|_print_info)? | _{0,2}show_stack | print_report | end_report | unwind_\w+
     | print_address_description\w* | arch_stack_walk | stack_trace_\w+ | save_stack\w* | panic | die(?:_\w+)? | __die\w*
@@ -56,10 +55,11 @@ _MACHINERY = re.compile(
     | _{0,2}mutex_lock\w* | down_(?:read|write)\w* | rwsem_\w+ | _{0,2}down(?:_\w+)? | (?:__)?rt_mutex_\w+
     | _{0,2}schedule\w* | __switch_to\w* | io_schedule\w* | (?:__)?wait_for_com\w+ | do_wait_for_common
     | preempt_schedule\w* | __cond_resched\w* | (?:__)?bit_wait\w* | (?:__)?wait_on_\w+ | out_of_line_wait_on_bit\w*
-    """,
-    re.VERBOSE,
-)
-"""Reporters, exception entries and the helpers that everybody calls: never the function at fault."""
+    """
+"""Reporters, exception entries and the helpers that everybody calls: never the function at fault.
+
+Compiled, which takes a while, only once there is a splat.
+"""
 
 
 def clean(function: str) -> str:
@@ -69,7 +69,7 @@ def clean(function: str) -> str:
 
 def machinery(function: str) -> bool:
     """Whether a function only reports, or does for everybody what somebody asked for wrongly."""
-    return _MACHINERY.fullmatch(function) is not None
+    return re.fullmatch(_MACHINERY, function, re.VERBOSE) is not None
 
 
 def frame_of(text: str) -> str:
