@@ -8,6 +8,7 @@ from enum import Enum
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -79,6 +80,15 @@ class PlainLabel(QLabel):
         self.setPalette(colors)
 
 
+def _pressed_by_enter(button: QAbstractButton, event: QKeyEvent) -> bool:
+    """Press a button if that key was Enter alone."""
+    is_plain = event.modifiers() in {Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier}
+    if event.key() not in {Qt.Key.Key_Return, Qt.Key.Key_Enter} or not is_plain:
+        return False
+    button.click()
+    return True
+
+
 class Kind(Enum):
     """How much a button asks to be pressed."""
 
@@ -122,6 +132,11 @@ class Button(QPushButton):
             self.setAccessibleName(command)
         look.changed.connect(self._follow)
         self._follow()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter presses it, too, outside of dialogs as well."""
+        if not _pressed_by_enter(self, event):
+            super().keyPressEvent(event)
 
     def set_height(self, pixels: int) -> None:
         """Another height at 100 % than the usual one."""
@@ -170,6 +185,11 @@ class IconButton(QToolButton):
         self.setAutoRaise(True)
         look.changed.connect(self._follow)
         self._follow()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter presses it, too."""
+        if not _pressed_by_enter(self, event):
+            super().keyPressEvent(event)
 
     def _follow(self) -> None:
         side = self._look.px(24)

@@ -75,7 +75,12 @@ def test_only_commands_that_exist_are_offered_and_the_disabled_say_why(session: 
     session.commands.add(Command("lab.open", "Open lab file...", "File", lambda: done.append("lab")))
     assert lab.isVisible()
     page.focus_first()
-    assert page.focusWidget() is button(page, "Add environment...")
+    first = button(page, "Add environment...")
+    assert page.focusWidget() is first
+    for key in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        QTest.keyClick(first, key)
+    QTest.keyClick(first, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert done == ["add"] * 4, "each key alone presses what has the focus"
 
 
 def test_check_again_shows_new_findings_and_failure_leaves_the_old_ones(session: Session, qtbot: QtBot) -> None:
