@@ -184,8 +184,8 @@ def test_a_killed_program_leaves_whole_files_and_the_next_run_mends_all(
     board.chaos.rate = RATE
     with running("deploy", "--json", board.lab.plan) as process:
         if moment in (MOMENTS["committed"], MOMENTS["validating"]):
-            next_event(process, is_moving)
-            board.chaos.latency = 0.4
+            reach(board, process, SIZE - 100_000)
+            board.chaos.latency = 0.4  # of each round trip, and of each 32 KiB that are left
         reach(board, process, moment)
         process.kill()
         assert process.wait() == -signal.SIGKILL
