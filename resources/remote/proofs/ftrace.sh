@@ -3,17 +3,17 @@ need_mount tracefs /sys/kernel/tracing
 tracing=/sys/kernel/tracing
 instance=$tracing/instances/kdeploy.$$
 
+# One program for all of them: a kernel with KASAN in an emulated machine needs seconds to start one.
 state() {
-    for each in tracing_on current_tracer set_event set_ftrace_filter trace_options; do
-        printf '%s=' "$each"
-        cat "$tracing/$each" 2>/dev/null
-    done | cksum
+    set -- $(cd "$tracing" && exec cksum tracing_on current_tracer set_event set_ftrace_filter trace_options 2>/dev/null)
+    state=$*
 }
 
 put() { { echo "$1" > "$instance/$2"; } 2>/dev/null; }
 
-say state_before "$(state)"
-later 'say state_after "$(state)"'
+state
+say state_before "$state"
+later 'state; say state_after "$state"'
 if ! mkdir "$instance" 2>/dev/null; then
     say because "tracefs has no instances, or no more can be made"
     exit 0
