@@ -19,7 +19,7 @@ FILE_MODE = 0o600
 class DraftFile(BaseModel):
     """What a file holds; a draft need not be finished or right."""
 
-    model_config = ConfigDict(extra="ignore", defer_build=True)
+    model_config = ConfigDict(extra="ignore")
 
     draft: PlanDraft
     folder: str

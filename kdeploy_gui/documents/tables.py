@@ -37,7 +37,7 @@ class Table(BaseModel):
     """A TOML table. Every field has a default, so that a table can be read past its mistakes; `mandatory` names the
     keys that must be there all the same."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
     mandatory: ClassVar[tuple[str, ...]] = ()
 
 
