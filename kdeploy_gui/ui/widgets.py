@@ -81,11 +81,12 @@ class PlainLabel(QLabel):
 
 
 def _pressed_by_enter(button: QAbstractButton, event: QKeyEvent) -> bool:
-    """Press a button if that key was Enter alone."""
+    """Press a button if that key was Enter alone; held down, it presses once, not also what opens next."""
     is_plain = event.modifiers() in {Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier}
     if event.key() not in {Qt.Key.Key_Return, Qt.Key.Key_Enter} or not is_plain:
         return False
-    button.click()
+    if not event.isAutoRepeat():
+        button.click()
     return True
 
 

@@ -12,10 +12,9 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
+from kdeploy_gui.engine.thread import LAST_ROUNDS
 from kdeploy_gui.model.environment import Environment
 
-LAST_ROUNDS = 5
-"""Turns of the loop in which closed connections let go of their sockets."""
 _READ = 32 * 1024
 _HOST = "127.0.0.1"
 

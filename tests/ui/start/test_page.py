@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtTest import QAbstractItemModelTester, QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from kdeploy_gui.errors import LocalError
@@ -17,6 +17,7 @@ from kdeploy_gui.ui.commands import Command
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.start.page import StartPage
 
+NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 HOSTILE = "<b>bold</b>\x1b[31m\u202egnp.exe\0" + "x" * 5000
 FINDINGS = (
     Finding("keyring", True, "Secret Service, unlocked, test entry written and removed"),
@@ -80,7 +81,8 @@ def test_only_commands_that_exist_are_offered_and_the_disabled_say_why(session: 
     for key in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
         QTest.keyClick(first, key)
     QTest.keyClick(first, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    assert done == ["add"] * 4, "each key alone presses what has the focus"
+    QApplication.sendEvent(first, QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Return, NO_MODIFIER, "\r", True))
+    assert done == ["add"] * 4, "each key alone presses what has the focus, once however long it is held"
 
 
 def test_check_again_shows_new_findings_and_failure_leaves_the_old_ones(session: Session, qtbot: QtBot) -> None:
