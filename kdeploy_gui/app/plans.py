@@ -12,8 +12,9 @@ from kdeploy_gui.artifacts.store import ArtifactStore
 from kdeploy_gui.artifacts.stored_sources import in_order, is_stored, list_stored
 from kdeploy_gui.documents.lab_file import LabFile
 from kdeploy_gui.documents.plan_file import PlanFile, plan_of, read_plan
-from kdeploy_gui.documents.plan_write import save_plan, write_plan
+from kdeploy_gui.documents.plan_write import write_plan
 from kdeploy_gui.documents.toml_source import parse
+from kdeploy_gui.documents.whole_file import save_text
 from kdeploy_gui.engine import planner
 from kdeploy_gui.errors import PlanError
 from kdeploy_gui.model.environment import Lab
@@ -119,7 +120,7 @@ class Plans:
 
     def save(self, plan_file: Path, source: PlanSource) -> None:
         """Write a plan file, whole or not at all. Raises LocalError."""
-        save_plan(plan_file, source.text)
+        save_text(plan_file, source.text)
 
     def listings(self, draft: PlanDraft, folder: Path) -> Listed:
         """The local files that each artifact stands for, by its index, and what is wrong with the others."""

@@ -32,6 +32,7 @@ from kdeploy_gui.artifacts.stored_content import StoredContent
 from kdeploy_gui.clock import SystemClock
 from kdeploy_gui.credentials import Credentials
 from kdeploy_gui.documents.lab_file import read_lab
+from kdeploy_gui.documents.whole_file import save_text
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.coverage import CoverageCollecting
 from kdeploy_gui.engine.fuzzing import FuzzPreparing
@@ -185,6 +186,10 @@ class Services:
             return [each for each in self.inventory.read().lab.environments if not names or each.name in names]
 
         return self._engine.start(Monitor(self._ports, environments, tell).run())
+
+    def save_report(self, run: int, path: Path) -> None:
+        """Write the report of a run, ended or not, as one HTML page. Raises LocalError (E-WRITE)."""
+        save_text(path, html_report(self.history.events(run)))
 
     def plan_source(self, run: int) -> PlanSource | None:
         """What a run was planned from; None for runs of older programs. Raises LocalError."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from kdeploy_gui.documents.field_types import BYTES, duration_text
@@ -12,8 +11,6 @@ from kdeploy_gui.documents.plan_file import PlanFile, plan_of
 from kdeploy_gui.documents.positions import KeyPath, Outline, field_path
 from kdeploy_gui.documents.toml_edit import edited
 from kdeploy_gui.documents.toml_source import Document, parse
-from kdeploy_gui.documents.whole_file import write_whole
-from kdeploy_gui.errors import LocalError
 from kdeploy_gui.model.plan import Artifact, Dependency, Layout, PlanDraft, Policy, Validation
 from kdeploy_gui.ports import Instruments
 
@@ -43,23 +40,6 @@ def write_plan(draft: PlanDraft, previous: str, instruments: Instruments) -> str
         ),
     }
     return edited(document, merge.merged(draft, document.data, origins, aliases), origins)
-
-
-def save_plan(path: Path, text: str) -> None:
-    """Write a plan file, whole or not at all. Raises LocalError."""
-    try:
-        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask()
-        write_whole(path, text.encode(), mode)
-    except OSError as error:
-        raise LocalError("E-WRITE", f"{path} cannot be written: {error.strerror}", path=str(path)) from error
-
-
-def _umask() -> int:
-    """The mask of this process; reading it without changing it needs Linux."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("Umask:"):
-            return int(line.split()[1], 8)
-    return 0o022
 
 
 class _Merge:

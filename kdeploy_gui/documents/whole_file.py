@@ -7,6 +7,20 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from kdeploy_gui.errors import LocalError
+
+
+def save_text(path: Path, text: str) -> None:
+    """Write a file for the user, with the mode it had or their mask gives it. Raises LocalError (E-WRITE).
+
+    What UTF-8 cannot say, such as a file name that is no UTF-8, stands there escaped.
+    """
+    try:
+        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask()
+        write_whole(path, text.encode(errors="backslashreplace"), mode)
+    except OSError as error:
+        raise LocalError("E-WRITE", f"{path} cannot be written: {error.strerror}", path=str(path)) from error
+
 
 def write_whole(path: Path, content: bytes, mode: int) -> None:
     """Put `content` in the place of a file, durably; a symbolic link stays one. Raises OSError."""
@@ -27,3 +41,11 @@ def write_whole(path: Path, content: bytes, mode: int) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _umask() -> int:
+    """The mask of this process; reading it without changing it needs Linux."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("Umask:"):
+            return int(line.split()[1], 8)
+    return 0o022

@@ -39,6 +39,8 @@ class Asking(QObject):
 
     told = Signal(object)
     """A Failure outside a run, to be shown without stopping anything."""
+    saved = Signal(str, object)
+    """What was written for the user, and the Path it has."""
 
     def __init__(self, look: Look, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -47,6 +49,10 @@ class Asking(QObject):
     def tell(self, failure: Failure) -> None:
         """Show a failure; nothing waits for it."""
         self.told.emit(failure)
+
+    def tell_saved(self, what: str, path: Path) -> None:
+        """Say where a file is that the user wanted."""
+        self.saved.emit(what, path)
 
     async def confirm(self, question: Question) -> bool:
         """Whether the user accepts."""

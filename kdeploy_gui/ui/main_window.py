@@ -24,7 +24,7 @@ from kdeploy_gui.ui.fleet_view import FleetView
 from kdeploy_gui.ui.history.page import HistoryPage
 from kdeploy_gui.ui.palette import Palette
 from kdeploy_gui.ui.session import Place, Session, Where
-from kdeploy_gui.ui.strips import NoticeStrip, StatusStrip, UndoStrip
+from kdeploy_gui.ui.strips import NoticeStrip, SavedStrip, StatusStrip, UndoStrip
 from kdeploy_gui.ui.top_bar import TopBar
 from kdeploy_gui.ui.widgets import Kind
 from kdeploy_gui.ui.wizard.drafts import Drafts
@@ -219,6 +219,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self.top)
         column.addWidget(self.notice)
         column.addWidget(self._pages, 1)
+        column.addWidget(SavedStrip(self.session))
         column.addWidget(UndoStrip(self.session))
         column.addWidget(StatusStrip(self.session))
         self.setCentralWidget(whole)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
-from PySide6.QtCore import QTimer
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtCore import QTimer, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from kdeploy_gui.model.failure import Failure
+from kdeploy_gui.model.visible import visible
 from kdeploy_gui.ui.look import Look, Text
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import CATEGORY_LOOK, Condition
@@ -96,6 +98,40 @@ class UndoStrip(Strip):
     def _show(self) -> None:
         self._text.setText(f"{self._undo.text}.")
         self.setVisible(bool(self._undo.text))
+
+
+class SavedStrip(Strip):
+    """Where a file is that was just written for the user, until it is dismissed or another follows."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session.look, "raised")
+        look = session.look
+        self._path = Path()
+        self.text = PlainLabel("", look, Text.BODY, selectable=True)
+        self.open_button = Button("Open", look, Kind.LINK)
+        self.open_button.clicked.connect(self._open)
+        dismiss = IconButton("close", "Dismiss", look)
+        dismiss.clicked.connect(self.hide)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(look.px(16), look.px(4), look.px(12), look.px(4))
+        row.addWidget(self.text)
+        row.addWidget(self.open_button)
+        row.addStretch()
+        row.addWidget(dismiss)
+        self.hide()
+        session.asking.saved.connect(self._show)
+
+    def _show(self, what: str, path: Path) -> None:
+        self._path = path
+        self.text.setText(f"{what} is in {visible(str(path))}.")
+        self.open_button.setAccessibleName(f"Open {path.name}")
+        self.open_button.show()
+        self.show()
+
+    def _open(self) -> None:
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._path))):
+            self.text.setText(f"No program here opens {visible(str(self._path))}.")
+            self.open_button.hide()
 
 
 class StatusStrip(Strip):

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdeploy_gui.documents.plan_file import PlanFile, plan_of
-from kdeploy_gui.documents.plan_write import save_plan, write_plan
+from kdeploy_gui.documents.plan_write import write_plan
 from kdeploy_gui.documents.toml_source import parse
+from kdeploy_gui.documents.whole_file import save_text
 from kdeploy_gui.errors import LocalError
 from kdeploy_gui.instruments.catalogue import Catalogue
 from kdeploy_gui.model.plan import (
@@ -207,15 +208,15 @@ def test_a_text_that_is_no_toml_is_replaced() -> None:
 
 def test_a_plan_is_saved_whole_with_the_mode_it_had(tmp_path: Path) -> None:
     path, link = tmp_path / "plan.toml", tmp_path / "link.toml"
-    save_plan(path, "a = 1\r\n")
+    save_text(path, "a = 1\r\n")
     path.chmod(0o640)
     link.symlink_to(path)
-    save_plan(link, "ä = 2\n")
+    save_text(link, "ä = 2\n")
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == ("ä = 2\n".encode(), 0o640)
     assert link.is_symlink()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link.toml", "plan.toml"]
     with pytest.raises(LocalError, match="cannot be written"):
-        save_plan(tmp_path / "missing" / "plan.toml", "")
+        save_text(tmp_path / "missing" / "plan.toml", "")
 
 
 def test_a_text_that_defies_editing_loses_comments_but_no_key() -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Protocol
 
 from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QHideEvent, QPalette, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from kdeploy_gui.app import html_report
-from kdeploy_gui.errors import LocalError
 from kdeploy_gui.model.history import RunCount, RunRecord
 from kdeploy_gui.model.stage import Stage, Status
 from kdeploy_gui.ui.asking import Question
@@ -26,6 +23,7 @@ from kdeploy_gui.ui.history.summary import RunSummary
 from kdeploy_gui.ui.history.table import Column, RunTable
 from kdeploy_gui.ui.history.trends import MOST_RUNS, MOST_TIMED, Trends, beginning, trends_of
 from kdeploy_gui.ui.look import Text
+from kdeploy_gui.ui.reports import save_report
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.unlocking import unlock
 from kdeploy_gui.ui.widgets import Button, EmptyState, Hairline, IconLabel, Kind, PlainLabel
@@ -358,13 +356,7 @@ class HistoryPage(QWidget):
 
     def _report(self) -> None:
         if self.record is not None:
-            self._session.bridge.spawn(self._save_report(self.record.run), name="save a report")
-
-    async def _save_report(self, run: int) -> None:
-        session = self._session
-        path = await session.asking.save_file(f"Report of run {run}", f"run-{run}.html", "Reports (*.html)")
-        if path is not None:
-            await session.bridge.ask(lambda: write_page(path, html_report(session.services.history.events(run))))
+            self._session.bridge.spawn(save_report(self._session, self.record.run), name="save a report")
 
     def _open(self) -> None:
         if self.record is not None:
@@ -386,11 +378,3 @@ class HistoryPage(QWidget):
             stage = failure.where.stage if failure is not None else ""
             known = Stage(stage) if stage in set(Stage) else None
             self._session.navigator.fleet(self.record.run, environment, known)
-
-
-def write_page(path: Path, page: str) -> None:
-    """Write a report. Raises LocalError (E-WRITE)."""
-    try:
-        path.write_text(page, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise LocalError("E-WRITE", f"cannot write the report: {error.strerror}", path=str(path)) from error

@@ -13,6 +13,7 @@ from kdeploy_gui.ui.progress import verbs
 from kdeploy_gui.ui.progress.model import FleetModel
 from kdeploy_gui.ui.progress.rows import PROBLEMS, Row
 from kdeploy_gui.ui.progress.views import FleetViews
+from kdeploy_gui.ui.reports import save_report
 from kdeploy_gui.ui.session import Session
 from kdeploy_gui.ui.states import Condition
 
@@ -184,7 +185,7 @@ class FleetActions:
         self._spawn(verbs.roll_back(self._session, self._model.run, self._views.names()), "roll back environments")
 
     def _report(self) -> None:
-        self._spawn(verbs.report(self._session, self._model.run.run), "save a report")
+        self._spawn(save_report(self._session, self._model.run.run), "save a report")
 
     def _open_log(self) -> None:
         self._views.drilled.emit(self._views.current, None)

@@ -1,4 +1,4 @@
-"""What can be done with a run: cancel it, retry what failed, save its report.
+"""What can be done with a run: cancel it, retry what failed, roll it back.
 
 Each asks with exactly what happens, where anything does.
 """
@@ -6,10 +6,7 @@ Each asks with exactly what happens, where anything does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from kdeploy_gui.app import html_report
-from kdeploy_gui.errors import LocalError
 from kdeploy_gui.model.run import EnvironmentState, RunState
 from kdeploy_gui.model.stage import Stage, Status
 from kdeploy_gui.model.visible import visible
@@ -81,13 +78,6 @@ async def roll_back(session: Session, run: RunState, names: Sequence[str] = ()) 
         session.navigator.fleet(number)
 
 
-async def report(session: Session, run: int) -> None:
-    """Save the report of a run where the user wants it."""
-    path = await session.asking.save_file(f"Report of run {run}", f"run-{run}.html", "HTML (*.html)")
-    if path is not None:
-        await session.bridge.ask(lambda: _write(session, run, path))
-
-
 def retryable(run: RunState) -> tuple[str, ...]:
     """Environments that ended without what was wanted."""
     return tuple(
@@ -125,12 +115,3 @@ def _stops_in(state: EnvironmentState) -> str:
 
 def _why(state: EnvironmentState) -> str:
     return visible(state.error.message if state.error else state.readiness or condition_of(state).word.lower())
-
-
-def _write(session: Session, run: int, path: Path) -> None:
-    """Raises LocalError (E-WRITE)."""
-    page = html_report(session.services.history.events(run))
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise LocalError("E-WRITE", f"cannot write the report: {error.strerror}", path=str(path)) from error

@@ -177,10 +177,13 @@ def test_commands_act_on_the_chosen_run(
     assert QGuiApplication.clipboard().text().startswith("3\tnet-smoke\t")
 
     report = tmp_path / "report.html"
+    saved: list[tuple[str, Path]] = []
+    session.asking.saved.connect(lambda what, path: saved.append((what, path)))
     answers.paths.extend([report, None, tmp_path / "no" / "folder.html"])
     QTest.keyClick(page.view, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: not session.bridge.busy)
     assert "root was &lt;i&gt;refused" in report.read_text()
+    assert saved == [("Report of run 3", report)]
     session.commands.run("history.report")
     session.commands.run("history.report")
     qtbot.waitUntil(lambda: bool(answers.failures))
