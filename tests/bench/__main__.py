@@ -4,7 +4,9 @@
 started before, and uses connections of the run before again. pyinfra and ansible-core take minutes and so run once.
 Then one large file against the bare stream that carries it, and `plan show`.
 
-python -m tests.bench [--targets 10] [--rounds 3] [--large 500000000] [--without-others] [--json]
+On loopback both ends share the processors of one machine; `--link 1gbit` measures on a link as a lab has it (root, tc).
+
+python -m tests.bench [--targets 10] [--rounds 3] [--large 500000000] [--without-others] [--link RATE] [--json]
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from statistics import median
+from typing import NoReturn
 
 from kdeploy_gui.app import home_from_environment, open_services
 from kdeploy_gui.model.event import RunFinished, StageFinished
@@ -89,6 +92,14 @@ def measure(tool: str, rounds: int, forget: Callable[[], None], work: Callable[[
     ]
 
 
+def on_link(rate: str) -> NoReturn:
+    """Begin again in a network of its own, whose loopback carries this much."""
+    shaped = 'ip link set lo up && tc qdisc add dev lo root tbf rate "$1" burst 1mb latency 50ms && shift && exec "$@"'
+    again = [each for each in sys.argv[1:] if each not in ("--link", rate, f"--link={rate}")]
+    command = ["unshare", "--net", "sh", "-c", shaped, "sh", rate, sys.executable, "-m", "tests.bench", *again]
+    os.execvp(command[0], command)  # noqa: S606 - a fixed program
+
+
 def _cpu() -> float:
     used = [resource.getrusage(whose) for whose in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
     return sum(each.ru_utime + each.ru_stime for each in used)
@@ -150,7 +161,10 @@ def main() -> int:
     parser.add_argument("--large", type=int, default=500_000_000, help="bytes of the large file; 0: none")
     parser.add_argument("--without-others", action="store_true", help="leave out pyinfra and ansible-core")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--link", metavar="RATE", default="", help="bits per second as tc writes them: 1gbit, 100mbit")
     options = parser.parse_args()
+    if options.link:
+        on_link(options.link)
     if shutil.which("rsync") is None:
         raise SystemExit("rsync is not installed")
     with (
