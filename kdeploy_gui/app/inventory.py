@@ -17,6 +17,7 @@ from kdeploy_gui.engine.examine import examine
 from kdeploy_gui.engine.guest import told_state
 from kdeploy_gui.engine.kernels import KernelSwitch, kernel_of
 from kdeploy_gui.engine.kexec import KexecSwitch
+from kdeploy_gui.engine.reboot import reboot
 from kdeploy_gui.engine.thread import EngineThread
 from kdeploy_gui.environments import ssh_config
 from kdeploy_gui.environments.known_hosts import KnownHosts
@@ -28,7 +29,7 @@ from kdeploy_gui.model.guest import GuestDescription, GuestFigures, GuestSeen, G
 from kdeploy_gui.model.host_key import ALGORITHMS, HostKey
 from kdeploy_gui.model.kernel import KernelBooted
 from kdeploy_gui.model.plan import Plan
-from kdeploy_gui.model.power import PowerDone
+from kdeploy_gui.model.power import PowerDone, Rebooted
 from kdeploy_gui.model.problem import Problem, did_you_mean
 from kdeploy_gui.model.ssh_host import SshHost
 
@@ -262,6 +263,10 @@ class Inventory:
         """Switch a machine and wait until that is done. Raises as `start_power`."""
         return self._engine.ask(power.switch(self._ports, self.get(name), action))
 
+    def reboot(self, name: str, tell: Callable[[Body], None]) -> Rebooted:
+        """Have a machine restart itself and wait for its next boot. See `start_reboot`."""
+        return self._engine.see_through(reboot(self._ports, self.get(name), tell))
+
     def boot(self, name: str, kernel: str, tell: Callable[[Body], None] = lambda body: None) -> KernelBooted:
         """Boot a machine with one of its kernels and prove that it runs; `tell` is called on the engine's thread.
 
@@ -273,6 +278,15 @@ class Inventory:
             switch = KernelSwitch(ports=self._ports, environment=environment, tell=tell)
             return self._engine.ask(switch.boot(chosen))
         return self._engine.ask(KexecSwitch(ports=self._ports, environment=environment, tell=tell).boot(chosen))
+
+    def start_reboot(
+        self, environment: Environment, tell: Callable[[Body], None] = lambda body: None
+    ) -> Future[Rebooted]:
+        """Have a machine restart itself over SSH; `tell` is called on the engine's thread. Raises as `engine.reboot`.
+
+        Cancelling the future ends the waiting, not the restart.
+        """
+        return self._engine.start(reboot(self._ports, environment, tell))
 
     def start_power(self, environment: Environment, action: PowerAction) -> Future[PowerDone]:
         """Switch a machine: a guest by its hypervisor, others with the commands of their lab entry.

@@ -12,18 +12,22 @@ from kdeploy_gui.model.environment import PowerAction
 from kdeploy_gui.model.event import Body, StageProgress
 from kdeploy_gui.model.figures import duration
 from kdeploy_gui.model.kernel import KernelBooted
+from kdeploy_gui.model.power import Rebooted
 from kdeploy_gui.model.visible import visible
 
-BOOT = "boot"
+BOOT, REBOOT = "boot", "reboot"
 
 
 @click.command()
 @click.argument("name")
-@click.argument("action", type=click.Choice([*(each.value for each in PowerAction), BOOT]))
+@click.argument("action", type=click.Choice([*(each.value for each in PowerAction), REBOOT, BOOT]))
 @click.argument("kernel", default="")
 @command_options(on_plan_error=EXIT_FAILED)
 def power(output: Output, /, name: str, action: str, kernel: str) -> int:
-    """Switch a machine on or off, reset it, or boot another kernel.
+    """Switch a machine on or off, reset it, let it restart, or boot another kernel.
+
+    `reboot` has it restart itself over SSH, so that its services end and its files are written, and waits until it
+    answers from another boot; `reset` is for one that does not answer.
 
     A guest that libvirt has (`domain` in the lab file) is started, shut down by its power button - after a minute the
     plug is pulled - or reset. `boot KERNEL` restarts it, once, with that [[environment.kernel]], waits for it, and goes
@@ -41,6 +45,8 @@ def power(output: Output, /, name: str, action: str, kernel: str) -> int:
         environment = known(opened, name)
         if action == BOOT:
             return _say_booted(output, opened.inventory.boot(environment.name, kernel, _Progress(output)))
+        if action == REBOOT:
+            return _say_rebooted(output, opened.inventory.reboot(environment.name, _Progress(output)))
         done = opened.inventory.switch(environment.name, PowerAction(action))
     if output.json:
         output.document(fields(done))
@@ -61,6 +67,14 @@ class _Progress:
     def __call__(self, body: Body) -> None:
         if isinstance(body, StageProgress) and body.note and not body.note.startswith("waiting"):
             self._output.note(body.note)
+
+
+def _say_rebooted(output: Output, rebooted: Rebooted) -> int:
+    if output.json:
+        output.document(fields(rebooted))
+        return 0
+    output.say(visible(f"{rebooted.environment}: restarted, runs {rebooted.release} ({duration(rebooted.seconds)})"))
+    return 0
 
 
 def _say_booted(output: Output, booted: KernelBooted) -> int:

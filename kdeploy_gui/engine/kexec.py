@@ -9,6 +9,7 @@ from kdeploy_gui import defaults, resources
 from kdeploy_gui.engine import power
 from kdeploy_gui.engine.boot import is_down
 from kdeploy_gui.engine.context import Ports
+from kdeploy_gui.engine.reboot import refuse_workstation
 from kdeploy_gui.errors import KdeployError, NetworkError, TargetError
 from kdeploy_gui.model.command import Command
 from kdeploy_gui.model.environment import Environment, Kernel, PowerAction
@@ -34,8 +35,8 @@ class KexecSwitch:
     async def boot(self, kernel: Kernel, params: Sequence[str] = ()) -> KernelBooted:
         """Leave the running kernel for another one and prove that it was booted; image and initrd are paths there.
 
-        Raises TargetError E-POWER-BOOT before anything changes, E-KERNEL-BOOT where it does not come up or is not what
-        was ordered: then it is switched off and on where there are commands for that.
+        Raises TargetError E-POWER-SELF and E-POWER-BOOT before anything changes, E-KERNEL-BOOT where it does not come
+        up or is not what was ordered: then it is switched off and on where there are commands for that.
         """
         started = self.ports.clock.monotonic()
         before, running = await self._look()
@@ -57,6 +58,7 @@ class KexecSwitch:
         target = await self.ports.connector.connect(self.environment)
         try:
             facts = await target.facts(FactsQuery())
+            refuse_workstation(self.environment, facts)
             return facts, (await target.execute(CMDLINE)).text.strip()
         finally:
             await target.close()

@@ -24,3 +24,13 @@ class PowerDone:
     environment: str
     action: PowerAction
     steps: tuple[PowerStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebooted:
+    """A machine that restarted itself: the boot that it is in since, and how long that took."""
+
+    environment: str
+    boot_id: str
+    release: str
+    seconds: float

@@ -48,6 +48,14 @@ def test_json_has_every_step_of_a_reset(powered: Path) -> None:
     assert document["steps"][0]["seconds"] >= 0
 
 
+def test_this_workstation_is_not_restarted(lab: Lab, board: Sshd) -> None:
+    said = kdeploy("power", "board-a", "reboot")
+    assert (said.status, said.stdout) == (1, "")
+    assert "E-POWER-SELF" in said.stderr
+    assert "board-a is this workstation, or a container on it" in said.stderr
+    assert kdeploy("power", "board-a", "reboot", "kasan").status == 2
+
+
 def test_a_failure_names_command_status_and_what_it_said(powered: Path) -> None:
     (powered / "broken").touch()
     said = kdeploy("power", "board-a", "off")
@@ -75,7 +83,7 @@ def test_what_cannot_be_done_is_refused(lab: Lab, board: Sshd) -> None:
     [
         (["boot"], "boot needs the name of a kernel"),
         (["on", "kasan"], "on takes no kernel"),
-        (["up"], "'on', 'off', 'reset', 'boot'"),
+        (["up"], "'on', 'off', 'reset', 'reboot', 'boot'"),
     ],
 )
 def test_what_means_nothing_is_a_mistake_of_usage(lab: Lab, board: Sshd, arguments: list[str], why: str) -> None:

@@ -16,6 +16,7 @@ from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.kernels import KernelSwitch
 from kdeploy_gui.engine.kexec import KexecSwitch
 from kdeploy_gui.engine.orchestrator import Orchestrator
+from kdeploy_gui.engine.reboot import reboot
 from kdeploy_gui.environments.libvirt_connection import LibvirtConnections
 from kdeploy_gui.environments.libvirt_guests import LibvirtGuests
 from kdeploy_gui.errors import TargetError
@@ -145,4 +146,8 @@ async def test_a_board_leaves_its_kernel_by_kexec(tmp_path: Path) -> None:
             assert state.environments["board"].ready, state.environments["board"].error
             assert said == expected
         assert await output_of(environment, "cat /proc/cmdline") == "console=ttyS0 panic=-1 kd.marked=4"
+        boot = await output_of(environment, "cat /proc/sys/kernel/random/boot_id")
+        rebooted = await reboot(outside, environment, lambda body: None)
+        assert rebooted.boot_id != boot
+        assert await output_of(environment, "cat /proc/cmdline") == "console=ttyS0 panic=-1", "what it boots by itself"
     history.close()

@@ -61,7 +61,8 @@ acpid -l /dev/null 2>/dev/null
 cp -r /etc/login/.ssh /data/root/ && chmod 700 /data/root/.ssh
 /usr/sbin/sshd -E /tmp/sshd.log
 echo "tiny guest is up: $(uname -r)"
-while :; do setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1'; done
+trap 'umount /data || mount -o remount,ro /data; reboot -f' TERM
+while :; do setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1' & wait $!; done
 """,
     "etc/passwd": "root:x:0:0:root:/data/root:/bin/sh\nsshd:x:74:74::/run/sshd:/bin/false\n",
     "etc/group": "root:x:0:\nsshd:x:74:\n",
@@ -76,7 +77,7 @@ while :; do setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1'; done
 }
 """What the guest holds besides programs; `kd.panic` on its command line lets it panic.
 
-A reboot or power-off through busybox's init does not exist: `reboot -f`.
+`reboot` asks its init, as busybox does; to be switched off it needs its button or `poweroff -f`.
 """
 _LIBRARY = re.compile(r"(/\S+) \(0x")
 _HELPERS = ("/usr/lib/openssh/sshd-session", "/usr/lib/openssh/sshd-auth", "/usr/lib/openssh/sftp-server")

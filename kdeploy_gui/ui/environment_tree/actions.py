@@ -20,6 +20,7 @@ CONTEXT = (
     "environment.power_on",
     "environment.power_off",
     "environment.power_reset",
+    "environment.reboot",
     "view.console",
     "",
     "environment.trust",

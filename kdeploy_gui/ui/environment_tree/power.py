@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 from kdeploy_gui.defaults import SHUTDOWN_TIMEOUT
 from kdeploy_gui.errors import KdeployError
@@ -14,8 +16,10 @@ from kdeploy_gui.ui.commands import Command
 from kdeploy_gui.ui.session import Session
 
 NO_KEY = "it acts on hardware"
+NONE_CHOSEN = "Select environments first"
 TITLES = {PowerAction.ON: "Power on...", PowerAction.OFF: "Power off...", PowerAction.RESET: "Power reset..."}
 ICONS = {PowerAction.ON: "power", PowerAction.OFF: "power-off", PowerAction.RESET: "restart"}
+REBOOT = "environment.reboot"
 VERBS = {PowerAction.ON: "Power on", PowerAction.OFF: "Power off", PowerAction.RESET: "Reset"}
 _SUDDEN = " Whatever goes on there ends at once, and what was not written to disk is lost. READY goes with the boot."
 _COMMANDS = "These commands of the lab file run on this workstation."
@@ -29,8 +33,18 @@ GUESTS = {
 
 
 def power_commands(session: Session) -> tuple[Command, ...]:
-    """The commands that switch what is selected."""
-    return tuple(
+    """The commands that switch and restart what is selected."""
+    restart = Command(
+        REBOOT,
+        "Reboot...",
+        "Environment",
+        partial(_begin_reboot, session),
+        icon="restart",
+        enabled=lambda: "" if _chosen(session) else NONE_CHOSEN,
+        keywords="restart boot",
+        no_key=NO_KEY,
+    )
+    switches = (
         Command(
             f"environment.power_{action.value}",
             TITLES[action],
@@ -43,6 +57,7 @@ def power_commands(session: Session) -> tuple[Command, ...]:
         )
         for action in PowerAction
     )
+    return (*switches, restart)
 
 
 def _chosen(session: Session) -> list[Environment]:
@@ -53,7 +68,7 @@ def _chosen(session: Session) -> list[Environment]:
 def _why_not(session: Session, action: PowerAction) -> str:
     chosen = _chosen(session)
     if not chosen:
-        return "Select environments first"
+        return NONE_CHOSEN
     if any(_can(each, action) for each in chosen):
         return ""
     whose = f"{visible(chosen[0].name)} has no" if len(chosen) == 1 else "None of these has a"
@@ -67,6 +82,10 @@ def _can(environment: Environment, action: PowerAction) -> bool:
 def _text(environments: Sequence[Environment], action: PowerAction) -> str:
     how = _LIBVIRT if all(each.is_guest for each in environments) else _COMMANDS
     return how if action is PowerAction.ON else f"{how}{_SUDDEN}"
+
+
+def _begin_reboot(session: Session) -> None:
+    session.bridge.spawn(reboot(session, _chosen(session)), name="reboot")
 
 
 def _begin(session: Session, action: PowerAction) -> None:
@@ -86,14 +105,38 @@ async def switch(session: Session, action: PowerAction, environments: Sequence[E
     )
     if not await session.asking.confirm(question):
         return
-    inventory = session.services.inventory
-    going = [(each.name, inventory.start_power(each, action)) for each in environments]
-    for name, future in going:
+    start = session.services.inventory.start_power
+    await _all_done(session, {each.name: start(each, action) for each in environments})
+
+
+async def reboot(session: Session, environments: Sequence[Environment]) -> None:
+    """Have machines restart themselves if the user wants that, and look at them again; as `switch`."""
+    whose = visible(environments[0].name) if len(environments) == 1 else f"{len(environments)} environments"
+    question = Question(
+        title=f"Reboot {whose}",
+        text="Each is told over SSH to restart itself: its services end and its files are written. READY goes with the"
+        " boot.",
+        details=[f"{visible(each.name)}{_used(session, each)}" for each in environments],
+        accept="Reboot",
+        danger=True,
+    )
+    if await session.asking.confirm(question):
+        start = session.services.inventory.start_reboot
+        await _all_done(session, {each.name: start(each) for each in environments})
+
+
+async def _all_done(session: Session, going: Mapping[str, Future[Any]]) -> None:
+    for name, future in going.items():
         try:
             await session.bridge.wait(future)
         except KdeployError as error:
             session.asking.tell(session.services.failure_of(error, name))
-    session.machines.check(name for name, _ in going)
+    session.machines.check(going)
+
+
+def _used(session: Session, environment: Environment) -> str:
+    run = session.machines.run_of(environment.name)
+    return f" (run {run} works on it now)" if run else ""
 
 
 def _what_happens(session: Session, action: PowerAction, environment: Environment) -> str:
@@ -103,6 +146,5 @@ def _what_happens(session: Session, action: PowerAction, environment: Environmen
     else:
         steps = (action,) if power.command(action) else (PowerAction.OFF, PowerAction.ON)
         what = ", then ".join(visible(power.command(each)) for each in steps)
-    run = session.machines.run_of(environment.name)
-    used = f" (run {run} works on it now)" if run and action is not PowerAction.ON else ""
+    used = _used(session, environment) if action is not PowerAction.ON else ""
     return f"{visible(environment.name)}: {what}{used}"

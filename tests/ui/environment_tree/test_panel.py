@@ -360,7 +360,7 @@ def test_the_context_menu_acts_on_what_is_selected(
     panel.tree.customContextMenuRequested.emit(middle(panel, "a"))
     menu = menu_of(panel, qtbot)
     titles = [each.text() for each in menu.actions() if not each.isSeparator()]
-    power = ["Power on...", "Power off...", "Power reset..."]
+    power = ["Power on...", "Power off...", "Power reset...", "Reboot..."]
     edit = ["Pin key...", "Tags...", "Edit environment...", "Copy name", "Remove"]
     assert titles == ["Deploy...", "Check", *power, *edit]
 

@@ -99,6 +99,24 @@ def test_each_failure_is_told_with_its_environment(
     qtbot.waitUntil(lambda: not session.bridge.busy)
 
 
+def test_machines_are_asked_to_restart_and_each_failure_is_told(
+    lab: EnvironmentPanel, session: Session, answers: Answers, qtbot: QtBot
+) -> None:
+    assert session.commands.why_not("environment.reboot") == "Select environments first"
+    session.machines.select(["a", "d"])
+    assert session.commands.why_not("environment.reboot") == ""
+    answers.yes.extend([False, True])
+    session.commands.run("environment.reboot")
+    qtbot.waitUntil(lambda: bool(answers.asked) and not session.bridge.busy)
+    assert (answers.asked[0].title, answers.asked[0].danger) == ("Reboot 2 environments", True)
+    assert answers.asked[0].details == ["a", "d"]
+    assert not answers.failures
+    session.commands.run("environment.reboot")
+    qtbot.waitUntil(lambda: len(answers.failures) == 2)
+    assert {each.where.environment for each in answers.failures} == {"a", "d"}
+    qtbot.waitUntil(lambda: not session.bridge.busy)
+
+
 def test_a_run_that_would_suffer_is_named(
     lab: EnvironmentPanel, session: Session, answers: Answers, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
