@@ -31,6 +31,8 @@ from kdeploy_gui.model.versioned import set_behind, set_hash
 from kdeploy_gui.ports import Content, Target
 
 UNCHANGED = "Unchanged: nothing was sent."
+CHECKING = "checking"
+"""What a stage does that has sent everything: hashing, syncing and renaming there may take as long again."""
 MIB = 1024 * 1024
 _REFUSED = {
     FileKind.SYMLINK: ("E-SYMLINK", "a symbolic link stands where a file shall be"),
@@ -132,7 +134,7 @@ async def _place(context: Context, target: Target, batch: Batch) -> None:
         gone = sent
         if sent - reported >= step or (sent == batch.size and sent > reported):
             reported = sent
-            context.progress(sent, batch.size, "bytes")
+            context.progress(sent, batch.size, "bytes", CHECKING if sent == batch.size else "")
 
     context.placing = True
     try:

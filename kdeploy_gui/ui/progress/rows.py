@@ -266,7 +266,8 @@ def _work_text(stage: Stage, progress: StageProgress) -> str:
     if progress.total <= 0:
         return progress.note or stage.label.capitalize()
     if progress.unit == "bytes":
-        return f"{progress.done / MIB:.1f} of {progress.total / MIB:.1f} MiB"
+        counted = f"{progress.done / MIB:.1f} of {progress.total / MIB:.1f} MiB"
+        return f"{counted}, {progress.note}" if progress.note and progress.done == progress.total else counted
     unit = progress.unit or "step"
     one = unit[:-3] + "y" if unit.endswith("ies") else unit.removesuffix("s")
     counted = f"{one} {progress.done} of {progress.total}"

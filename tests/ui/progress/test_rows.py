@@ -137,6 +137,8 @@ def test_silence_is_told(at: float, text: str) -> None:
         (StageProgress(1, 2, "dependencies"), "1 of 2", "Dependency 1 of 2"),
         (StageProgress(3, 2), "3 of 2", "Step 3 of 2"),
         (StageProgress(MIB, 4 * MIB, "bytes"), "25 %", "1.0 of 4.0 MiB"),
+        (StageProgress(MIB, 4 * MIB, "bytes", "sending files of x"), "25 %", "1.0 of 4.0 MiB"),
+        (StageProgress(4 * MIB, 4 * MIB, "bytes", "checking"), "100 %", "4.0 of 4.0 MiB, checking"),
     ],
 )
 def test_progress_reads_well(progress: StageProgress, word: str, text: str) -> None:
