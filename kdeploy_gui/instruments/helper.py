@@ -15,11 +15,14 @@ COMPILERS = {
     "x86_64": ("x86_64-linux-gnu-gcc",),
     "aarch64": ("aarch64-linux-gnu-gcc",),
     "riscv64": ("riscv64-linux-gnu-gcc",),
+    "armv6l": ("arm-linux-gnueabi-gcc",),
+    "armv7l": ("arm-linux-gnueabihf-gcc", "arm-linux-gnueabi-gcc"),
+    "armv8l": ("arm-linux-gnueabihf-gcc", "arm-linux-gnueabi-gcc"),
 }
 """Compilers by the machine that they build for; the workstation's own builds for its own."""
 OPTIONS = (
     *("-Os", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
-    *("-Wl,--build-id=none", "-Wl,-z,norelro", "-Wl,-z,noseparate-code", "-s"),
+    *("-fomit-frame-pointer", "-Wl,--build-id=none", "-Wl,-z,norelro", "-Wl,-z,noseparate-code", "-s"),
 )
 TIMEOUT = 30.0
 """Seconds for one small file."""
@@ -41,7 +44,7 @@ def kcov_helper(machine: str) -> str:
         return ""
     with tempfile.TemporaryDirectory(prefix="kdeploy-") as folder:
         result = Path(folder) / "kcov"
-        words = [program, *OPTIONS, "-o", str(result), str(ROOT / "remote/proofs/kcov.c")]
+        words = [program, *OPTIONS, "-o", str(result), str(ROOT / "remote/proofs/kcov.c"), "-lgcc"]
         try:
             done = subprocess.run(words, capture_output=True, check=False, timeout=TIMEOUT)
         except subprocess.TimeoutExpired:

@@ -15,7 +15,7 @@ from kdeploy_gui import resources
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.instruments.catalogue import Catalogue
 from kdeploy_gui.instruments.evidence import Seen, question, seen_in
-from kdeploy_gui.instruments.helper import compiler, kcov_helper
+from kdeploy_gui.instruments.helper import COMPILERS, compiler, kcov_helper
 from kdeploy_gui.instruments.proving import judged
 from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.instrument import Finding, State, Switch, Switched
@@ -26,6 +26,8 @@ from tests.rehearsal import MemoryContent
 EVIDENCE = resources.text("remote/kernel_config.sh") + resources.text("remote/evidence.sh")
 SHELLS = [("dash",), ("bash",), ("busybox", "sh")]
 every_shell = pytest.mark.parametrize("words", SHELLS, ids=lambda each: each[0])
+ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "riscv64": 243, "armv6l": 40, "armv7l": 40, "armv8l": 40}
+"""e_machine of the ELF header, elf(5)."""
 ALONE = (
     *(("unshare", "--mount") if os.getuid() == 0 else ("env",)),
     *(
@@ -262,14 +264,19 @@ def test_scripts_are_sound_shell(words: tuple[str, ...], path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_the_helper_is_small_and_runs_here() -> None:
-    machine = os.uname().machine
+@pytest.mark.parametrize(("machine", "number"), [*ELF_MACHINES.items()])
+def test_the_helper_is_small_and_built_for_its_machine(machine: str, number: int) -> None:
     if not compiler(machine):
         pytest.skip("there is no compiler for this machine")
     text = kcov_helper(machine)
     data = bytes(int(each, 8) for each in text.split("\\")[1:])
     assert data.startswith(b"\x7fELF")
+    assert int.from_bytes(data[18:20], "little") == number
     assert len(data) < 8192
+
+
+def test_no_helper_is_known_for_other_machines() -> None:
+    assert ELF_MACHINES.keys() == COMPILERS.keys()
     assert kcov_helper("vax") == ""
 
 

@@ -1,5 +1,6 @@
 /* Reads a KCOV counter back, without a C library: Documentation/dev-tools/kcov.rst. Prints `count<TAB>N`. */
 #define WORDS 4096
+#define INIT (2UL << 30 | sizeof(long) << 16 | 'c' << 8 | 1) /* _IOR('c', 1, unsigned long) */
 
 #if defined(__x86_64__)
 enum { READ = 0, WRITE = 1, OPEN = 257, MMAP = 9, IOCTL = 16, EXIT = 60 };
@@ -35,6 +36,24 @@ static long call(long n, long a, long b, long c, long d, long e, long f)
     register long r5 __asm__(REGISTER(5)) = f;
     __asm__ volatile(TRAP : "+r"(r0) : "r"(number), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5) : "memory");
     return r0;
+}
+#elif defined(__arm__)
+enum { READ = 3, WRITE = 4, OPEN = 322, MMAP = 192, IOCTL = 54, EXIT = 1 };
+static long call(long n, long a, long b, long c, long d, long e, long f)
+{
+    register long r7 __asm__("r7") = n;
+    register long r0 __asm__("r0") = a;
+    register long r1 __asm__("r1") = b;
+    register long r2 __asm__("r2") = c;
+    register long r3 __asm__("r3") = d;
+    register long r4 __asm__("r4") = e;
+    register long r5 __asm__("r5") = f;
+    __asm__ volatile("svc 0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5) : "memory");
+    return r0;
+}
+int raise(int number) /* libgcc's division by zero asks for it */
+{
+    return number;
 }
 #else
 #error "no system calls for this machine"
@@ -77,7 +96,7 @@ void _start(void)
     long error;
     if (fd < 0)
         leave("open_failed", fd);
-    error = call(IOCTL, fd, 0x80086301, WORDS, 0, 0, 0);
+    error = call(IOCTL, fd, INIT, WORDS, 0, 0, 0);
     if (error)
         leave("init_failed", error);
     area = (unsigned long *)call(MMAP, 0, WORDS * sizeof(long), 3, 1, fd, 0);
