@@ -53,7 +53,9 @@ async def _boot(context: Context, change: Change) -> KernelBooted:
     try:
         return await kexec.boot(change.kernel, change.params)
     except TargetError as error:
-        if error.code != "E-POWER-BOOT":
+        if error.code == "E-POWER-BOOT":
+            error.on_target = NOT_READY
+        if error.code != "E-POWER-BOOT" or not change.lacking:
             raise
         parameters = " ".join(change.lacking)
         raise TargetError("E-KERNEL-KEXEC", error.message, on_target=NOT_READY, parameters=parameters) from error

@@ -51,18 +51,23 @@ async def change_due(
     if misses and not settings.may_reboot:
         message = f"the command line of its kernel lacks {' '.join(misses)}, and the plan allows no reboot"
         raise TargetError("E-KERNEL-PARAMS", message, on_target=NOT_READY, parameters=" ".join(misses))
-    if not environment.is_guest:
-        kernel = await _of_board(environment, target) if misses else None
-        return _change(environment, kernel, settings, misses)
     brings = kernel_that_brings(environment, found, settings.wants) if settings.may_reboot else None
     if brings is None and not misses:
         return None
+    if not environment.is_guest:
+        kernel = await _of_board(environment, target)
+        if brings is not None and (kernel is None or kernel.image != brings.image):
+            return _to(brings, settings, misses)
+        return _change(environment, kernel, settings, misses)
     source = await ports.guests.boot_source(environment)
     if brings is not None and (source.running is None or source.running.image != brings.image):
-        required = Want.REQUIRED in settings.wants.values()
-        return Change(brings, settings.kernel_params, misses, required)
+        return _to(brings, settings, misses)
     others = [each.name for each in ports.instruments.all() if settings.wants.get(each.name, Want.OFF) is Want.OFF]
     return _change(environment, kernel_now(environment, source, others), settings, misses)
+
+
+def _to(kernel: Kernel, settings: Instrumentation, misses: tuple[str, ...]) -> Change:
+    return Change(kernel, settings.kernel_params, misses, required=Want.REQUIRED in settings.wants.values())
 
 
 def _change(

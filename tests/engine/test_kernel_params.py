@@ -186,7 +186,13 @@ def test_the_kernel_of_now(kernels: tuple[Kernel, ...], source: BootSource, expe
     assert chosen == (kernels[expected] if isinstance(expected, int) else expected)
 
 
-def board(story: Story, running: bytes = b"/boot/Image\n", answer: bytes = b"loaded\n", line: str = "quiet") -> Story:
+def board(
+    story: Story,
+    running: bytes = b"/boot/Image\n",
+    answer: bytes = b"loaded\n",
+    line: str = "quiet",
+    image: str = "/boot/Image",
+) -> Story:
     """A story of a board: it leaves its kernel by kexec, for a boot with another command line."""
     story.machine.replies["running kernel"] = Completed(0, running)
     story.machine.replies["kexec"] = Completed(0, answer)
@@ -195,7 +201,7 @@ def board(story: Story, running: bytes = b"/boot/Image\n", answer: bytes = b"loa
     async def step(environment: str, call: str) -> None:
         if call == "kexec" and answer == b"loaded\n":
             story.guest.boots += 1
-            story.guest.booted = DirectBoot("/boot/Image", "", line)
+            story.guest.booted = DirectBoot(image, "", line)
         await plain(environment, call)
 
     story.step = step  # type: ignore[method-assign]
@@ -214,6 +220,41 @@ async def test_a_board_leaves_the_kernel_it_runs_for_the_same_with_them(tmp_path
     await story.run(tmp_path, Want.OFF, SHOT, environment=BOARD)
 
     assert story.guest.boots == 2
+
+
+async def test_a_board_leaves_its_kernel_for_the_one_of_an_instrument(tmp_path: Path) -> None:
+    story = board(Story(), line="console=ttyS0 root=/dev/vda1", image=KASAN.image)
+    environment = replace(BOARD, kernels=(*BOARD.kernels, KASAN))
+
+    state, events = await story.run(tmp_path, Want.REQUIRED, environment=environment)
+
+    assert state.environments["a"].ready, state.environments["a"].error
+    assert facts(events, "kernel_booted") == [f"{RELEASE} (kasan-6.1), booted by this run"]
+    assert story.guest.boots == 2
+
+
+async def test_a_board_that_runs_the_kernel_of_an_instrument_is_not_rebooted_for_it(tmp_path: Path) -> None:
+    story = board(Story(), running=b"/k/kasan\n")
+
+    state, _ = await story.run(tmp_path, Want.REQUIRED, environment=replace(BOARD, kernels=(KASAN,)))
+
+    assert not state.environments["a"].ready, "it has that kernel, and the instrument is not in it"
+    assert story.guest.boots == 1
+
+
+@pytest.mark.parametrize("want", [Want.REQUIRED, Want.WANTED])
+async def test_a_board_that_cannot_leave_its_kernel_is_told_which_it_should_boot(tmp_path: Path, want: Want) -> None:
+    story = board(Story(), answer=b"refused\tkexec is not installed there (package kexec-tools)\n")
+
+    state, events = await story.run(tmp_path, want, environment=replace(BOARD, kernels=(KASAN,)))
+
+    assert state.environments["a"].ready == (want is Want.WANTED)
+    (warning,) = facts(events, "warning_kernel")
+    assert "a cannot boot kasan-6.1 by itself: kexec is not installed there" in warning
+    if want is Want.REQUIRED:
+        error = failure_of(state)
+        assert error.code == "E-POWER-BOOT"
+        assert "Choose kasan-6.1 in the boot loader" in error.remedy
 
 
 async def test_a_board_that_cannot_is_told_what_is_to_be_done_by_hand(tmp_path: Path) -> None:
