@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kdeploy_gui.engine.board_kernel import POWER_CYCLE, BoardSwitch
 from kdeploy_gui.engine.context import Ports
-from kdeploy_gui.engine.kexec import POWER_CYCLE, KexecSwitch
 from kdeploy_gui.environments.memory_machine import MemoryMachine
 from kdeploy_gui.errors import AuthError, KdeployError, NetworkError, TargetError
 from kdeploy_gui.history import open_history
@@ -53,8 +53,8 @@ class Bench:
         self.machine.facts = replace(self.machine.facts, boot_id=boot, kernel_release=release)
         self.machine.replies["command line"] = Completed(0, line.encode())
 
-    def switch(self, environment: Environment = BOARD) -> KexecSwitch:
-        return KexecSwitch(ports=self.outside, environment=environment)
+    def switch(self, environment: Environment = BOARD) -> BoardSwitch:
+        return BoardSwitch(ports=self.outside, environment=environment)
 
 
 @pytest.fixture
