@@ -98,7 +98,7 @@ def _make_disk(files: GuestFiles) -> None:
     raw = files.folder / "disk.raw"
     with raw.open("wb") as file:
         file.truncate(128 << 20)
-    words = ("-F", "-q", "-m", "0", "-O", PLAIN_EXT4, "-d", files.folder / "disk")
+    words = ("-F", "-q", "-b", "4096", "-m", "0", "-O", PLAIN_EXT4, "-d", files.folder / "disk")
     _run("mkfs.ext4", *words, raw)
     _run("qemu-img", "convert", "-O", "qcow2", raw, files.disk)
     raw.unlink()
