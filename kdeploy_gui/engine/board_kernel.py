@@ -19,6 +19,8 @@ from kdeploy_gui.model.facts import FactsQuery
 from kdeploy_gui.model.kernel import KernelBooted, merged, missing_words, same_boot_image
 from kdeploy_gui.ports import Target
 
+FELL_SILENT = "E-STALLED"
+"""How a connection fails that was made while the board was still leaving."""
 POWER_CYCLE = "Not known. A power cycle returns to the kernel that it boots by itself."
 
 
@@ -114,7 +116,7 @@ class BoardSwitch:
             try:
                 now = await self._look()
             except NetworkError as error:
-                if not is_down(error):
+                if not is_down(error) and (error.code != FELL_SILENT or error.hop):
                     raise
                 last = error.message
                 continue

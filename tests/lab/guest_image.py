@@ -37,6 +37,9 @@ MODULES = (
     "evdev",
     "pvpanic_mmio",
     "ramoops",
+    "vfat",
+    "nls_cp437",
+    "nls_ascii",
 )
 DISK_MEBIBYTES = 256
 FILES = {
@@ -54,7 +57,9 @@ hostname tiny
 grep -qw kd.panic /proc/cmdline && echo c >/proc/sysrq-trigger
 ip link set lo up
 ip link set eth0 up && ip address add 10.0.2.15/24 dev eth0 && ip route add default via 10.0.2.2
-[ ! -b /dev/vda ] || mount -t ext4 /dev/vda /data
+for disk in /dev/vda1 /dev/vda; do
+    [ -b $disk ] && { mount -t ext4 $disk /data || mount -t vfat $disk /data; } && break
+done
 [ ! -d /data/boot ] || { mkdir /boot && mount --bind /data/boot /boot; }
 mkdir -p /data/root
 chmod 700 /data/root
