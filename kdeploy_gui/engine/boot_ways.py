@@ -102,7 +102,7 @@ async def restart(target: Target) -> None:
     done = await target.execute(Command(resources.text("remote/restart.sh"), title="restart"))
     if done.status:
         evidence = Evidence("restart", done.status, done.error_text)
-        raise TargetError("E-COMMAND", "it does not restart", evidence=evidence)
+        raise TargetError("E-COMMAND", "it does not restart", evidence=evidence, on_target="It runs what it ran.")
 
 
 async def _tried(target: Target, environment: Environment, way: Way, kernel: Kernel, cmdline: str) -> Armed | str:

@@ -19,7 +19,7 @@ _MOUNTED = 'mount --bind "$0" /boot || exit 99; case $1 in ro) mount -o remount,
 _KILLER = """#!/bin/sh
 count=$(cat "{counter}")
 echo $((count + 1)) >"{counter}"
-[ "$count" -ne {last} ] || kill -KILL 0
+[ "$count" -ne {last} ] || kill -{signal} 0
 exec {program} "$@"
 """
 
@@ -44,19 +44,19 @@ class BootTree:
         shell = LocalShell([*alone, "env", f"PATH={path}", *self.interpreter], self.scratch)
         return await shell.run(command.script, command.arguments)
 
-    async def killed_at(self, last: int, way: Way, verb: str, *words: str) -> bool:
-        """Kill the script before it runs its program number `last`; False: it ended before that."""
-        with self._killer(last):
-            return (await self.run(way, verb, *words)).status != 0
+    async def killed_at(self, last: int, way: Way, verb: str, *words: str, signal: str = "KILL") -> bool:
+        """Kill the script before it runs its program number `last`; False: it had done its work before that."""
+        with self._killer(last, signal):
+            return not (await self.run(way, verb, *words)).text.startswith(("ready", "cleared"))
 
     @contextmanager
-    def _killer(self, last: int) -> Iterator[None]:
+    def _killer(self, last: int, signal: str) -> Iterator[None]:
         folder, counter = self.scratch / "killer", self.scratch / "counter"
         folder.mkdir()
         counter.write_text("0")
         for name in CHANGERS:
             found = str(self.tools / name) if self.tools and (self.tools / name).exists() else shutil.which(name)
-            (folder / name).write_text(_KILLER.format(counter=counter, last=last, program=found))
+            (folder / name).write_text(_KILLER.format(counter=counter, last=last, signal=signal, program=found))
             (folder / name).chmod(0o755)
         self.before.insert(0, str(folder))
         try:

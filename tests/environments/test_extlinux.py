@@ -231,3 +231,13 @@ async def test_killed_between_any_two_steps_it_has_one_whole_file_and_the_origin
         last += 1
     assert last > 1
     assert tree.files() == before
+
+
+async def test_asked_to_end_at_any_step_it_takes_back_what_it_did(tree: BootTree) -> None:
+    before, last = tree.files(), 0
+    while await tree.killed_at(last, EXTLINUX, "set", *ARGUMENTS, *WORDS, signal="TERM"):
+        assert tree.files() == before, last
+        last += 1
+    assert last > 10
+    await answer(tree, "clear")
+    assert tree.files() == before

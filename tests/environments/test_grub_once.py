@@ -257,3 +257,14 @@ async def test_killed_between_any_two_steps_the_board_boots_and_nothing_of_it_st
 def without_scratch(tree: BootTree) -> dict[str, tuple[bytes, int, int]]:
     """All but what a killed script was writing, which the next one writes anew."""
     return {name: each for name, each in tree.files().items() if not name.endswith(".kdeploy")}
+
+
+async def test_asked_to_end_at_any_step_it_takes_back_what_it_did(tree: BootTree) -> None:
+    (tree.place / "grub/custom.cfg").write_bytes(b"# own")
+    before, last = tree.files(), 0
+    while await tree.killed_at(last, GRUB, "set", *ARGUMENTS, "quiet", signal="TERM"):
+        assert tree.files() == before, last
+        last += 1
+    assert last > 10
+    await cleared(tree)
+    assert tree.files() == before
