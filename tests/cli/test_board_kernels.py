@@ -34,6 +34,7 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """QEMU takes connections for a guest that is down, and leaves them without an answer."""
     monkeypatch.setattr(defaults, "LOGIN_TIMEOUT", 3.0)
     monkeypatch.setattr(defaults, "LOGINS_PER_BOOT", 60)
+    monkeypatch.setattr(defaults, "KEEPALIVE_INTERVAL", 2.0)
     monkeypatch.setattr(defaults, "BOOT_POLL", 3.0)
 
 
@@ -102,8 +103,8 @@ def test_another_default_of_syslinux_is_put_back_and_at_the_console_the_old_one_
         assert f"`mv {kept} {config}`" in said.stderr
 
         with socket.create_connection((ADDRESS, guest.serial)) as console:
-            boots = guest.console().count("boot:")
-            wait_until(lambda: guest.console().count("boot:") > boots, "its boot loader asks", BOOT_SECONDS)
+            asked = guest.console().count("\nboot: ")
+            wait_until(lambda: guest.console().count("\nboot: ") > asked, "its boot loader asks", BOOT_SECONDS)
             console.sendall(b"own\r")
             guest.wait_for_ssh()
         assert on(board, LINE).startswith(own)
