@@ -12,11 +12,11 @@ from kdeploy_gui.documents import lab_edit, lab_update
 from kdeploy_gui.documents.lab_edit import Removed
 from kdeploy_gui.documents.lab_file import LabFile, read_lab
 from kdeploy_gui.engine import instruments, power, readiness
+from kdeploy_gui.engine.board_kernel import BoardSwitch
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.examine import examine
 from kdeploy_gui.engine.guest import told_state
 from kdeploy_gui.engine.kernels import KernelSwitch, kernel_of
-from kdeploy_gui.engine.kexec import KexecSwitch
 from kdeploy_gui.engine.reboot import reboot
 from kdeploy_gui.engine.thread import EngineThread
 from kdeploy_gui.environments import ssh_config
@@ -270,14 +270,14 @@ class Inventory:
     def boot(self, name: str, kernel: str, tell: Callable[[Body], None] = lambda body: None) -> KernelBooted:
         """Boot a machine with one of its kernels and prove that it runs; `tell` is called on the engine's thread.
 
-        Raises PlanError E-KERNEL-UNKNOWN, and what `KernelSwitch.boot` or, for boards, `KexecSwitch.boot` raise.
+        Raises PlanError E-KERNEL-UNKNOWN, and what `KernelSwitch.boot` or, for boards, `BoardSwitch.boot` raise.
         """
         environment = self.get(name)
         chosen = kernel_of(environment, kernel)
         if environment.is_guest:
             switch = KernelSwitch(ports=self._ports, environment=environment, tell=tell)
             return self._engine.ask(switch.boot(chosen))
-        return self._engine.ask(KexecSwitch(ports=self._ports, environment=environment, tell=tell).boot(chosen))
+        return self._engine.ask(BoardSwitch(ports=self._ports, environment=environment, tell=tell).boot(chosen))
 
     def start_reboot(
         self, environment: Environment, tell: Callable[[Body], None] = lambda body: None

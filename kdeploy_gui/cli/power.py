@@ -33,7 +33,8 @@ def power(output: Output, /, name: str, action: str, kernel: str) -> int:
     plug is pulled - or reset. `boot KERNEL` restarts it, once, with that [[environment.kernel]], waits for it, and goes
     back to the one before where it does not come up; its definition stays as it is.
 
-    A board with kexec leaves its kernel for the other one, whose files must be on it; a power cycle leads back.
+    A board leaves its kernel for the other one, whose files must be on it, by kexec, or GRUB boots it once: a power
+    cycle leads back. With extlinux.conf, at a board with a console, it is the default until the board is up.
 
     A board is switched with the commands under [environment.power]. They run on this workstation, in the lab file's
     folder, split as a shell splits them but without one: write sh -c '...' for pipes and variables. Without a reset

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kdeploy_gui.engine.board_kernel import BoardSwitch
 from kdeploy_gui.engine.context import Context
 from kdeploy_gui.engine.kernel_choice import NOT_READY, Change, change_due
 from kdeploy_gui.engine.kernels import KernelSwitch
-from kdeploy_gui.engine.kexec import KexecSwitch
 from kdeploy_gui.errors import GuestError, TargetError
 from kdeploy_gui.model.event import FactFound
 from kdeploy_gui.model.instrument import Finding
@@ -17,7 +17,7 @@ from kdeploy_gui.model.kernel import KernelBooted
 async def change_kernel(context: Context, found: Mapping[str, Finding]) -> bool:
     """Boot the kernel that brings what is absent and the parameters that miss, where the plan allows a reboot.
 
-    What was done before is done again in it. Raises as `change_due`, `KernelSwitch.boot` and `KexecSwitch.boot` where
+    What was done before is done again in it. Raises as `change_due`, `KernelSwitch.boot` and `BoardSwitch.boot` where
     that was required; where it was only wanted, the run goes on as it was and says why.
     """
     target = await context.target()
@@ -49,9 +49,9 @@ async def _boot(context: Context, change: Change) -> KernelBooted:
         last_lines = context.console.last_lines
         switch = KernelSwitch(ports=ports, environment=environment, tell=context.emit, console=last_lines)
         return await switch.boot(change.kernel, change.params)
-    kexec = KexecSwitch(ports=ports, environment=environment, tell=context.emit)
+    board = BoardSwitch(ports=ports, environment=environment, tell=context.emit)
     try:
-        return await kexec.boot(change.kernel, change.params)
+        return await board.boot(change.kernel, change.params)
     except TargetError as error:
         if error.code == "E-POWER-BOOT":
             error.on_target = NOT_READY

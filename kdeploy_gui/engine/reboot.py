@@ -15,6 +15,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import Body, StageProgress
 from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.power import Rebooted
+from kdeploy_gui.ports import Target
 
 
 async def reboot(ports: Ports, environment: Environment, tell: Callable[[Body], None]) -> Rebooted:
@@ -28,18 +29,23 @@ async def reboot(ports: Ports, environment: Environment, tell: Callable[[Body], 
     try:
         before = await target.facts(FactsQuery())
         refuse_workstation(environment, before)
-        done = await target.execute(Command(resources.text("remote/reboot.sh"), title="reboot"))
+        await leave(target, environment)
     finally:
         await target.close()
+    await power.drop_mark(ports, environment, "it was restarted by kdeploy")
+    tell(StageProgress(0, 0, "", f"{environment.name} restarts"))
+    facts = await other_boot(ports, environment, before.boot_id)
+    seconds = round(ports.clock.monotonic() - started, 3)
+    return Rebooted(environment.name, facts.boot_id, facts.kernel_release, seconds)
+
+
+async def leave(target: Target, environment: Environment) -> None:
+    """Have a machine restart itself a moment later. Raises TargetError E-POWER-REBOOT."""
+    done = await target.execute(Command(resources.text("remote/reboot.sh"), title="reboot"))
     answer, _, why = done.text.strip().partition("\t")
     if answer != "leaving":
         message = f"{environment.name} does not restart: {why or done.error_text or 'it gave no answer'}"
         raise TargetError("E-POWER-REBOOT", message, on_target="Nothing was changed.")
-    await power.drop_mark(ports, environment, "it was restarted by kdeploy")
-    tell(StageProgress(0, 0, "", f"{environment.name} restarts"))
-    facts = await _other_boot(ports, environment, before.boot_id)
-    seconds = round(ports.clock.monotonic() - started, 3)
-    return Rebooted(environment.name, facts.boot_id, facts.kernel_release, seconds)
 
 
 def refuse_workstation(environment: Environment, facts: Facts) -> None:
@@ -49,7 +55,8 @@ def refuse_workstation(environment: Environment, facts: Facts) -> None:
         raise TargetError("E-POWER-SELF", message, on_target="Nothing was changed.")
 
 
-async def _other_boot(ports: Ports, environment: Environment, before: str) -> Facts:
+async def other_boot(ports: Ports, environment: Environment, before: str) -> Facts:
+    """A machine's facts once it is in another boot. Raises NetworkError E-BOOT after the time that a boot may take."""
     clock, limit = ports.clock, environment.boot_timeout or defaults.BOOT_TIMEOUT
     end = clock.monotonic() + limit
     why = ""
@@ -68,6 +75,5 @@ async def _other_boot(ports: Ports, environment: Environment, before: str) -> Fa
             continue
         if facts.boot_id != before:
             return facts
-        why = "it still runs as before"
-    message = f"{environment.name} was told to restart, and no other boot answered within {limit:.0f} s: {why}"
-    raise NetworkError("E-BOOT", message, limit=f"{limit:.0f}")
+        why = "it still runs what it ran"
+    raise NetworkError("E-BOOT", f"no other boot within {limit:.0f} s: {why}", limit=f"{limit:.0f}")

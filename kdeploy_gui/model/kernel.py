@@ -90,9 +90,21 @@ def merged(base: str, params: Sequence[str], known: str = "") -> str:
 
 
 def missing_words(wanted: str, running: str) -> tuple[str, ...]:
-    """Parameters that were asked for and are not on the command line of what runs."""
-    has = set(words(running))
-    return tuple(each for each in words(wanted) if each not in has)
+    """Parameters that were asked for and are not on the command line of what runs, wherever that has its quotes.
+
+    GRUB puts them around the whole word: `a="b c"` comes as `"a=b c"`, which is the same for the kernel.
+    """
+    has = {each.replace('"', "") for each in words(running)}
+    return tuple(each for each in words(wanted) if each.replace('"', "") not in has)
+
+
+def same_boot_image(path: str, running: str) -> bool:
+    """Whether a command line names that image as the one that was booted, or none: not all boot loaders do.
+
+    GRUB puts a device before the path where the image was not searched for.
+    """
+    named = [each.replace('"', "").partition("=")[2] for each in words(running) if name_of(each) == "BOOT_IMAGE"]
+    return not path or not named or named[0].rpartition(")")[2] == path
 
 
 def differences(image: KernelImage, release: str, build: str, missing: Sequence[str]) -> tuple[str, ...]:

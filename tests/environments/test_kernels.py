@@ -12,9 +12,9 @@ import pytest
 
 from kdeploy_gui.artifacts.content import LocalContent
 from kdeploy_gui.clock import SystemClock
+from kdeploy_gui.engine.board_kernel import BoardSwitch
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.kernels import KernelSwitch
-from kdeploy_gui.engine.kexec import KexecSwitch
 from kdeploy_gui.engine.orchestrator import Orchestrator
 from kdeploy_gui.engine.reboot import reboot
 from kdeploy_gui.environments.libvirt_connection import LibvirtConnections
@@ -130,7 +130,7 @@ async def test_a_board_leaves_its_kernel_by_kexec(tmp_path: Path) -> None:
             await files.put([str(board.files.kernel), str(board.files.initrd)], "/data/")
         content = LocalContent()
         outside = replace(ports(history, tmp_path, over_ssh(content), content), clock=SystemClock())
-        switch = KexecSwitch(ports=outside, environment=environment)
+        switch = BoardSwitch(ports=outside, environment=environment)
         with pytest.raises(TargetError, match="/data/nothing is not there") as caught:
             await switch.boot(Kernel("none", "/data/nothing"))
         assert (caught.value.code, caught.value.on_target) == ("E-POWER-BOOT", "Nothing was changed.")

@@ -9,16 +9,18 @@
         libvirtd.environment(domain)                                       # kind "qemu": uri, domain, host, port, key
 
 `kernel`, `cmdline` and `memory` (MiB) boot something else on the same system; /data is a disk that outlives a reboot.
+`booted_by` lets a boot loader do that: it may write the guest's disk and returns QEMU's words that start it.
 A guest answers about 8 s after power-on on an idle machine; use `BOOT_SECONDS` as the time limit.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,6 +98,16 @@ class TinyGuest:
         """What the serial line said so far."""
         return (self.files.folder / "console.log").read_text(errors="replace")
 
+    def reset(self) -> None:
+        """Press its reset button."""
+        with socket.socket(socket.AF_UNIX) as monitor, monitor.makefile("rwb", buffering=0) as lines:
+            monitor.connect(str(self.qmp))
+            lines.readline()
+            for command in ("qmp_capabilities", "system_reset"):
+                lines.write(json.dumps({"execute": command}).encode() + b"\n")
+                while b'"return"' not in lines.readline():
+                    pass
+
     def environment(self, name: str = "vm") -> Environment:
         """How kdeploy reaches it."""
         console = Console(tcp=f"{ADDRESS}:{self.serial}")
@@ -119,15 +131,17 @@ def tiny_guest(
     memory: int = 192,
     cpus: int = 1,
     wait: bool = True,
+    booted_by: Callable[[GuestFiles], Sequence[str]] | None = None,
 ) -> Iterator[TinyGuest]:
     """Boot a guest with QEMU alone, its files below `folder`; it ends with the block."""
     files = guest_files(folder / "guest")
+    directly = ("-kernel", str(kernel or files.kernel), "-initrd", str(files.initrd), "-append", cmdline)
     port, serial = free_port(), free_port()
     log_file = files.folder / "console.log"
     command = [
         *("qemu-system-x86_64", "-accel", "tcg", "-machine", "pc", "-m", str(memory), "-smp", str(cpus)),
         *("-display", "none", "-nodefaults", "-no-user-config"),
-        *("-kernel", str(kernel or files.kernel), "-initrd", str(files.initrd), "-append", cmdline),
+        *(booted_by(files) if booted_by is not None else directly),
         *("-drive", f"file={files.disk},if=virtio,format=qcow2"),
         *("-netdev", f"user,id=net0,hostfwd=tcp:{ADDRESS}:{port}-:22"),
         *("-device", "virtio-net-pci,netdev=net0,romfile="),

@@ -37,6 +37,9 @@ MODULES = (
     "evdev",
     "pvpanic_mmio",
     "ramoops",
+    "vfat",
+    "nls_cp437",
+    "nls_ascii",
 )
 DISK_MEBIBYTES = 256
 FILES = {
@@ -54,15 +57,17 @@ hostname tiny
 grep -qw kd.panic /proc/cmdline && echo c >/proc/sysrq-trigger
 ip link set lo up
 ip link set eth0 up && ip address add 10.0.2.15/24 dev eth0 && ip route add default via 10.0.2.2
-[ ! -b /dev/vda ] || mount -t ext4 /dev/vda /data
+for disk in /dev/vda1 /dev/vda; do
+    [ -b $disk ] && { mount -t ext4 $disk /data || mount -t vfat $disk /data; } && break
+done
+[ ! -d /data/boot ] || { mkdir /boot && mount --bind /data/boot /boot; }
 mkdir -p /data/root
 chmod 700 /data/root
 acpid -l /dev/null 2>/dev/null
 cp -r /etc/login/.ssh /data/root/ && chmod 700 /data/root/.ssh
 /usr/sbin/sshd -E /tmp/sshd.log
 echo "tiny guest is up: $(uname -r)"
-trap 'umount /data || mount -o remount,ro /data; reboot -f' TERM
-while :; do setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1' & wait $!; done
+while :; do setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1'; done
 """,
     "etc/passwd": "root:x:0:0:root:/data/root:/bin/sh\nsshd:x:74:74::/run/sshd:/bin/false\n",
     "etc/group": "root:x:0:\nsshd:x:74:\n",
@@ -72,12 +77,13 @@ while :; do setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1' & wait $!; do
     "etc/os-release": 'ID=tiny\nPRETTY_NAME="Tiny guest"\n',
     "etc/modules": " ".join(MODULES) + "\n",
     "etc/acpi/PWRF/00000080": "#!/bin/sh\nsync\numount /data || mount -o remount,ro /data\npoweroff -f\n",
+    "bin/reboot": "#!/bin/sh\nsync\nmount -o remount,ro /data\nexec busybox reboot -f\n",
     "etc/ssh/sshd_config": "Port 22\nHostKey /etc/ssh/host_ed25519\nPermitRootLogin prohibit-password\nUsePAM no\n"
     "StrictModes no\nUseDNS no\nPrintMotd no\nMaxStartups 1000:30:2000\nSubsystem sftp /usr/lib/openssh/sftp-server\n",
 }
-"""What the guest holds besides programs; `kd.panic` on its command line lets it panic.
+"""What the guest holds besides programs; `kd.panic` on its command line lets it panic, /data/boot is its /boot.
 
-`reboot` asks its init, as busybox does; to be switched off it needs its button or `poweroff -f`.
+A power-off through busybox's init does not exist: `poweroff -f`.
 """
 _LIBRARY = re.compile(r"(/\S+) \(0x")
 _HELPERS = ("/usr/lib/openssh/sshd-session", "/usr/lib/openssh/sshd-auth", "/usr/lib/openssh/sftp-server")
@@ -166,7 +172,7 @@ def _build(folder: Path) -> None:
     (folder / "vmlinuz").chmod(0o644)
     (folder / "release").write_text(release)
     for program in _programs():
-        _add_program(program, root)
+        add_program(program, root)
     _add_kexec(unpacked, root)
     for name, text in FILES.items():
         path = root / name
@@ -175,7 +181,7 @@ def _build(folder: Path) -> None:
         path.chmod(0o755 if text.startswith("#!") else 0o644)
     _add_keys(folder, root)
     _add_modules(unpacked, root, release)
-    _pack(root, folder / "initrd.gz")
+    pack(root, folder / "initrd.gz")
     _make_disk(folder / "data.qcow2")
     for each in ("downloads", "package", "root"):
         shutil.rmtree(folder / each)
@@ -208,7 +214,8 @@ def _add_kexec(unpacked: Path, root: Path) -> None:
         shutil.copy(path, place)
 
 
-def _add_program(program: str, root: Path) -> None:
+def add_program(program: str, root: Path) -> None:
+    """Put a program with its libraries below the root of an image."""
     libraries = _LIBRARY.findall(_run("ldd", program, check=False))
     for path in (program, *libraries):
         place = root / path.lstrip("/")
@@ -217,7 +224,7 @@ def _add_program(program: str, root: Path) -> None:
     if Path(program).name == "busybox":
         (root / "bin").mkdir(exist_ok=True)
         for applet in _run(program, "--list").split():
-            if applet not in {"busybox", "init"}:
+            if applet not in {"busybox", "init", "reboot"}:
                 (root / "bin" / applet).symlink_to(program)
 
 
@@ -260,7 +267,8 @@ def _closure(name: str, index: dict[str, list[str]]) -> Iterable[str]:
     return [] if found is None else [*index[found], found]
 
 
-def _pack(root: Path, place: Path) -> None:
+def pack(root: Path, place: Path) -> None:
+    """Make a gzip'd cpio of a folder. The kernel unpacks several of them, one after the other in a file."""
     names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
     done = subprocess.run(
         ["busybox", "cpio", "-o", "-H", "newc", "-R", "0:0"],
