@@ -88,7 +88,7 @@ keep() {
 
 write_new() {
     cp -p -- "$config" "$config.kdeploy" && changed "$@" > "$config.kdeploy" &&
-        [ "$(tail -n 1 "$config.kdeploy")" = "	APPEND $*" ] && sync
+        changed "$@" | cmp -s - "$config.kdeploy" && sync || { echo 'it was cut short: is the disk full?' >&2; return 1; }
 }
 
 check_config() {

@@ -75,6 +75,12 @@ entry() {
 
 has_entry() { [ -f "$custom" ] && grep -q "^$begin" "$custom"; }
 
+# Not every program says that a disk is full.
+cut_short() {
+    echo 'it was cut short: is the disk full?' >&2
+    return 1
+}
+
 replace_custom() {
     sync
     mv -f -- "$scratch" "$custom" && sync
@@ -86,15 +92,14 @@ add_entry() {
     if [ ! -e "$custom" ]; then
         note=', a new file'
         rm -f -- "$scratch"
-        (umask 077 && : > "$scratch") || return 1
+        (umask 077 && : > "$scratch") || cut_short || return 1
     else
         cp -p -- "$custom" "$scratch" || return 1
         [ ! -s "$custom" ] || [ -z "$(tail -c 1 "$custom")" ] || note=', a line without end before'
     fi
     text=$(entry "$note" "$@")
     [ "$note" != ', a line without end before' ] || text=$newline$text
-    printf '%s\n' "$text" >> "$scratch" || return 1
-    [ "$(tail -n 1 "$scratch")" = "$finish" ] || return 1
+    printf '%s\n' "$text" >> "$scratch" && [ "$(tail -n 1 "$scratch")" = "$finish" ] || cut_short || return 1
     replace_custom
 }
 
@@ -113,9 +118,10 @@ remove_entry() {
     fi
     cp -p -- "$custom" "$scratch" || return 1
     if [ "$note" = 'a line without end before' ] && [ "$(tail -n 1 "$custom")" = "$finish" ]; then
-        printf %s "$(others_lines)" > "$scratch" || return 1
+        lines=$(others_lines)
+        printf %s "$lines" > "$scratch" && printf %s "$lines" | cmp -s - "$scratch" || cut_short || return 1
     else
-        others_lines > "$scratch" || return 1
+        others_lines > "$scratch" && others_lines | cmp -s - "$scratch" || cut_short || return 1
     fi
     replace_custom
 }

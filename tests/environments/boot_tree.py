@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +65,18 @@ class BootTree:
         finally:
             self.before.pop(0)
             shutil.rmtree(folder)
+
+    def fill_up(self, room: int) -> None:
+        """Leave that many bytes of the file system; what it counted too cautiously the first time is filled, too."""
+        ballast = self.place / "ballast"
+        ballast.unlink(missing_ok=True)
+        with ballast.open("wb", buffering=0) as file:
+            for _ in range(2):
+                with suppress(OSError):
+                    while file.write(bytes(1024)):
+                        pass
+                os.fsync(file)
+        os.truncate(ballast, ballast.stat().st_size - room)
 
     def files(self) -> dict[str, tuple[bytes, int, int]]:
         """All that is there: bytes, mode and owner by path."""

@@ -32,6 +32,8 @@ from tests.lab.processes import is_alive, send_signal, wait_until
 
 BOOT_SECONDS = 180.0
 CMDLINE = "console=ttyS0 panic=-1"
+LOADED = "tcg,tb-size=32"
+"""Where a boot loader writes over memory that had code, QEMU is slow as long as it remembers all of that code."""
 ADDRESS = "127.0.0.1"
 
 
@@ -139,7 +141,17 @@ def tiny_guest(
     port, serial = free_port(), free_port()
     log_file = files.folder / "console.log"
     command = [
-        *("qemu-system-x86_64", "-accel", "tcg", "-machine", "pc", "-m", str(memory), "-smp", str(cpus)),
+        *(
+            "qemu-system-x86_64",
+            "-accel",
+            LOADED if booted_by is not None else "tcg",
+            "-machine",
+            "pc",
+            "-m",
+            str(memory),
+            "-smp",
+            str(cpus),
+        ),
         *("-display", "none", "-nodefaults", "-no-user-config"),
         *(booted_by(files) if booted_by is not None else directly),
         *("-drive", f"file={files.disk},if=virtio,format=qcow2"),
