@@ -18,8 +18,6 @@ from kdeploy_gui.model.facts import FactsQuery
 from kdeploy_gui.model.kernel import KernelBooted, merged, missing_words, same_boot_image
 from kdeploy_gui.ports import Target
 
-FELL_SILENT = "E-STALLED"
-"""How a connection fails that was made while the board was still leaving."""
 POWER_CYCLE = "Not known. A power cycle returns to the kernel that it boots by itself."
 
 

@@ -17,6 +17,9 @@ from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.power import Rebooted
 from kdeploy_gui.ports import Target
 
+FELL_SILENT = "E-STALLED"
+"""How a connection fails that was made while the machine was still leaving."""
+
 
 async def reboot(ports: Ports, environment: Environment, tell: Callable[[Body], None]) -> Rebooted:
     """Have a board or a guest restart itself over SSH, and wait until it answers from another boot.
@@ -69,7 +72,7 @@ async def other_boot(ports: Ports, environment: Environment, before: str) -> Fac
             finally:
                 await target.close()
         except (NetworkError, GuestError) as error:
-            if not is_down(error):
+            if not is_down(error) and (error.code != FELL_SILENT or error.hop):
                 raise
             why = error.message
             continue

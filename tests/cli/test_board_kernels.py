@@ -32,9 +32,9 @@ DEAD = replace(MARKED, name="dead", cmdline="console=ttyS0 panic=1 kd.panic")
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """QEMU takes connections for a guest that is down, and leaves them without an answer."""
-    monkeypatch.setattr(defaults, "LOGIN_TIMEOUT", 3.0)
-    monkeypatch.setattr(defaults, "LOGINS_PER_BOOT", 60)
-    monkeypatch.setattr(defaults, "KEEPALIVE_INTERVAL", 2.0)
+    monkeypatch.setattr(defaults, "LOGIN_TIMEOUT", 10.0)
+    monkeypatch.setattr(defaults, "LOGINS_PER_BOOT", 18)
+    monkeypatch.setattr(defaults, "KEEPALIVE_INTERVAL", 5.0)
     monkeypatch.setattr(defaults, "BOOT_POLL", 3.0)
 
 

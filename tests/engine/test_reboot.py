@@ -67,7 +67,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 async def test_another_boot_is_proven_and_ready_goes_with_the_old_one(bench: Bench) -> None:
     marks = bench.outside.readiness
     marks.mark(ReadyMark(environment="a", ready=True, because="", time=datetime.now(UTC), run=3, boot_id="boot-1"))
-    bench.then = ["boot-1", NetworkError("E-REFUSED", "a refuses"), NetworkError("E-TIMEOUT", "silence"), "boot-2"]
+    bench.then = ["boot-1", NetworkError("E-STALLED", "no answer"), NetworkError("E-REFUSED", "a refuses"), "boot-2"]
     said: list[Body] = []
     rebooted = await bench.reboot(said)
     assert (rebooted.environment, rebooted.boot_id) == ("a", "boot-2")
