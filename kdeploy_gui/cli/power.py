@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kdeploy_gui.cli.environments import known
+from kdeploy_gui.cli.follow import termination_interrupts
 from kdeploy_gui.cli.options import EXIT_FAILED, command_options
 from kdeploy_gui.cli.output import Output, fields
 from kdeploy_gui.cli.session import services
@@ -42,7 +43,7 @@ def power(output: Output, /, name: str, action: str, kernel: str) -> int:
     """
     if (action == BOOT) != bool(kernel):
         raise click.UsageError("boot needs the name of a kernel" if action == BOOT else f"{action} takes no kernel")
-    with services(output) as opened:
+    with termination_interrupts(), services(output) as opened:
         environment = known(opened, name)
         if action == BOOT:
             return _say_booted(output, opened.inventory.boot(environment.name, kernel, _Progress(output)))

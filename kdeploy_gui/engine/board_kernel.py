@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from kdeploy_gui.engine import boot_ways, power
 from kdeploy_gui.engine.boot_ways import Armed
 from kdeploy_gui.engine.context import Ports
-from kdeploy_gui.engine.kernels import CMDLINE, Running
+from kdeploy_gui.engine.kernels import CMDLINE, Running, running_image
 from kdeploy_gui.engine.reboot import leave, other_boot, refuse_workstation
 from kdeploy_gui.errors import KdeployError, TargetError
 from kdeploy_gui.model.environment import Environment, Kernel, PowerAction
@@ -18,6 +18,7 @@ from kdeploy_gui.model.facts import FactsQuery
 from kdeploy_gui.model.kernel import KernelBooted, merged, missing_words, same_boot_image
 from kdeploy_gui.ports import Target
 
+LEFT = "What its boot loader had is put back with the next switch of kernels or `kdeploy power NAME reboot`."
 POWER_CYCLE = "Not known. A power cycle returns to the kernel that it boots by itself."
 
 
@@ -46,7 +47,9 @@ class BoardSwitch:
         cmdline = merged(kernel.cmdline or before.cmdline, params, before.cmdline)
         armed = await self._leave(kernel, cmdline)
         now = await self._arrived(kernel, armed, before)
-        if why := _not_ordered(armed, cmdline, now):
+        why = _not_ordered(armed, cmdline, now)
+        if why or (_is_same(before, now) and not await self._runs(kernel)):
+            why = why or "nothing tells what runs from the kernel before"
             error = TargetError("E-KERNEL-BOOT", why, kernel=kernel.name)
             raise await self._taken_back(kernel, armed, error, before, now)
         seconds = round(self.ports.clock.monotonic() - started, 3)
@@ -72,6 +75,14 @@ class BoardSwitch:
         finally:
             await target.close()
 
+    async def _runs(self, kernel: Kernel) -> bool:
+        """Whether the image is the one that runs, as far as images tell."""
+        target = await self.ports.connector.connect(self.environment)
+        try:
+            return await running_image(target, (kernel.image,)) == kernel.image
+        finally:
+            await target.close()
+
     async def _leave(self, kernel: Kernel, cmdline: str) -> Armed:
         """Prepare it and go; where that is cut short, what its boot loader had is put back."""
         target = await self.ports.connector.connect(self.environment)
@@ -81,7 +92,11 @@ class BoardSwitch:
             self._say(armed.way.note.format(kernel.name))
             if armed.way is not boot_ways.KEXEC:
                 await leave(target, self.environment)
-        except (KdeployError, asyncio.CancelledError):
+        except KdeployError as error:
+            if not await self._leave_behind():
+                error.on_target = LEFT
+            raise
+        except asyncio.CancelledError:
             await asyncio.shield(asyncio.ensure_future(self._leave_behind()))
             raise
         else:
@@ -114,6 +129,7 @@ class BoardSwitch:
         self, kernel: Kernel, armed: Armed, error: KdeployError, before: Running, now: Running | None = None
     ) -> TargetError:
         """Go back to the kernel that it boots by itself; the error that tells both."""
+        now = now or await self._still_there()
         if now is not None and _is_same(before, now):
             state = f"It is back on the kernel before, {now.facts.kernel_release}."
         elif now is None and armed.way.lasting:
@@ -125,6 +141,14 @@ class BoardSwitch:
         message = f"{self.environment.name} did not come up with the kernel {kernel.name}: {error.message}"
         return TargetError("E-KERNEL-BOOT", message, on_target=state, evidence=error.evidence, kernel=kernel.name)
 
+    async def _still_there(self) -> Running | None:
+        """What runs where it answers after all, with what its boot loader had put back."""
+        try:
+            await self._put_back()
+            return await self._look()
+        except KdeployError:
+            return None
+
     async def _reset(self, last: Running) -> str:
         self._say("going back to the kernel that it boots by itself")
         try:
@@ -135,12 +159,14 @@ class BoardSwitch:
             return f"{POWER_CYCLE} Trying that failed: {lost.message}"
         return f"It was switched off and on, and runs {now.facts.kernel_release}."
 
-    async def _leave_behind(self) -> None:
-        """Nobody waits any more: what can be put back at once is."""
+    async def _leave_behind(self) -> bool:
+        """Nobody waits any more: whether what its boot loader had could be put back at once."""
         try:
             await self._put_back()
         except KdeployError as error:
-            self._say(f"what its boot loader had is put back with the next switch of kernels: {error.message}")
+            self._say(f"{LEFT} {error.message}")
+            return False
+        return True
 
     def _say(self, note: str) -> None:
         self.tell(StageProgress(0, 0, "", note))

@@ -70,7 +70,8 @@ class Armed:
 async def arm(target: Target, environment: Environment, kernel: Kernel, cmdline: str) -> Armed:
     """Prepare the first way that the board has; by kexec it then leaves at once, else with its next restart.
 
-    Raises TargetError E-POWER-BOOT with what speaks against each of them; then nothing was changed.
+    Raises TargetError E-POWER-BOOT with what speaks against each of them; then nothing was changed. Raises E-BOOT-KEPT
+    where that cannot be said.
     """
     reasons = []
     for way in (KEXEC, *BOOT_LOADERS):
@@ -90,11 +91,15 @@ async def put_back(target: Target, way: Way) -> str:
     command = way.command("clear")
     done = await target.execute(command)
     answer, _, told = done.text.rstrip("\n").partition("\t")
-    if done.status or answer == "refused":
+    if done.status or answer in {"refused", "stuck"}:
         evidence = Evidence(command.title, done.status, done.error_text)
-        message = f"what {way.title} boots could not be put back: {told or done.error_text}"
-        raise TargetError("E-BOOT-KEPT", message, on_target="It is as it was left.", evidence=evidence)
+        raise _kept(way.title, told or done.error_text, evidence)
     return told if answer == "cleared" else ""
+
+
+def _kept(title: str, why: str, evidence: Evidence) -> TargetError:
+    message = f"what {title} boots could not be put back: {why}"
+    return TargetError("E-BOOT-KEPT", message, on_target="It is as it was left.", evidence=evidence)
 
 
 async def _tried(target: Target, environment: Environment, way: Way, kernel: Kernel, cmdline: str) -> Armed | str:
@@ -115,6 +120,8 @@ async def _tried(target: Target, environment: Environment, way: Way, kernel: Ker
         return Armed(way, image, label, file, kept)
     if answer == "found":
         return CONSOLE_WANTED
+    if answer == "stuck":
+        raise _kept(way.title, told, Evidence(way.title, done.status, done.error_text))
     return told or done.error_text or f"the script ended with status {done.status}"
 
 

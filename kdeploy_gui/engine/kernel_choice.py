@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kdeploy_gui import resources
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.exclusions import kernels_for
-from kdeploy_gui.engine.kernels import CMDLINE
+from kdeploy_gui.engine.kernels import CMDLINE, running_image
 from kdeploy_gui.errors import Evidence, PlanError, TargetError
-from kdeploy_gui.model.command import Command
 from kdeploy_gui.model.environment import Environment, Kernel
 from kdeploy_gui.model.guest import BootSource, DirectBoot
 from kdeploy_gui.model.instrument import Finding, State
@@ -144,7 +142,5 @@ async def _of_board(environment: Environment, target: Target) -> Kernel | None:
     if not environment.kernels:
         return None
     images = tuple(dict.fromkeys(each.image for each in environment.kernels))
-    script = resources.text("remote/running_kernel.sh")
-    done = await target.execute(Command(script, images, title="running kernel"))
-    image = done.text.removesuffix("\n")
+    image = await running_image(target, images)
     return next((each for each in environment.kernels if each.image == image), None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from kdeploy_gui import defaults
+from kdeploy_gui import defaults, resources
 from kdeploy_gui.engine.boot import Boot
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.engine.power import drop_mark
@@ -197,6 +197,12 @@ class KernelSwitch:
 
     def _say(self, note: str) -> None:
         self.tell(StageProgress(0, 0, "", note))
+
+
+async def running_image(target: Target, images: tuple[str, ...]) -> str:
+    """Which of these images, files on the machine, is the one that runs; empty: none, or that cannot be told."""
+    done = await target.execute(Command(resources.text("remote/running_kernel.sh"), images, title="running kernel"))
+    return done.text.removesuffix("\n")
 
 
 def image_error(message: str, path: str) -> GuestError:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kdeploy_gui import defaults, resources
-from kdeploy_gui.engine import power
+from kdeploy_gui.engine import boot_ways, power
 from kdeploy_gui.engine.boot import is_down
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.errors import GuestError, NetworkError, TargetError
@@ -24,14 +24,19 @@ FELL_SILENT = "E-STALLED"
 async def reboot(ports: Ports, environment: Environment, tell: Callable[[Body], None]) -> Rebooted:
     """Have a board or a guest restart itself over SSH, and wait until it answers from another boot.
 
-    Raises what `Connector.connect` and `refuse_workstation` raise, TargetError E-POWER-REBOOT where it cannot, and
-    NetworkError E-BOOT where no other boot answers in time.
+    A board boots what it did before anybody switched its kernel, also where that switch was cut short.
+
+    Raises what `Connector.connect`, `refuse_workstation` and `boot_ways.put_back` raise, TargetError E-POWER-REBOOT
+    where it cannot, and NetworkError E-BOOT where no other boot answers in time.
     """
     started = ports.clock.monotonic()
     target = await ports.connector.connect(environment)
     try:
         before = await target.facts(FactsQuery())
         refuse_workstation(environment, before)
+        if not environment.is_guest:
+            for way in boot_ways.BOOT_LOADERS:
+                await boot_ways.put_back(target, way)
         await leave(target, environment)
     finally:
         await target.close()

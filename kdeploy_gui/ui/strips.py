@@ -107,16 +107,15 @@ class SavedStrip(Strip):
         super().__init__(session.look, "raised")
         look = session.look
         self._path = Path()
-        self.text = PlainLabel("", look, Text.BODY, selectable=True)
+        self.text = PlainLabel("", look, Text.BODY, selectable=True, wrap=True)
         self.open_button = Button("Open", look, Kind.LINK)
         self.open_button.clicked.connect(self._open)
         dismiss = IconButton("close", "Dismiss", look)
         dismiss.clicked.connect(self.hide)
         row = QHBoxLayout(self)
         row.setContentsMargins(look.px(16), look.px(4), look.px(12), look.px(4))
-        row.addWidget(self.text)
+        row.addWidget(self.text, 1)
         row.addWidget(self.open_button)
-        row.addStretch()
         row.addWidget(dismiss)
         self.hide()
         session.asking.saved.connect(self._show)
@@ -124,7 +123,7 @@ class SavedStrip(Strip):
     def _show(self, what: str, path: Path) -> None:
         self._path = path
         self.text.setText(f"{what} is in {visible(str(path))}.")
-        self.open_button.setAccessibleName(f"Open {path.name}")
+        self.open_button.setAccessibleName(f"Open {visible(path.name)}")
         self.open_button.show()
         self.show()
 

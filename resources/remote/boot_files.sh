@@ -1,16 +1,28 @@
 # What the scripts share that change what a boot loader boots next. They answer with one line: a word, then what belongs
-# to it, each after a tab. `refused` and why: then nothing was changed, or all of it was taken back.
+# to it, each after a tab. `refused` and why: then nothing was changed, or all of it was taken back; `stuck` and why: then
+# what was begun is still there.
 LC_ALL=C
 PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 newline='
 '
 
-answer() {
+tell() {
     line=$1
     shift
     for each do line="$line	$(printf %s "$each" | tr '\n\t' '  ')"; done
     printf '%s\n' "$line"
+}
+
+answer() {
+    tell "$@"
+    exit 0
+}
+
+# An answer that nobody takes undoes what it tells of.
+done_with() {
+    tell "$@" || exit 1
+    begun=
     exit 0
 }
 
@@ -28,7 +40,7 @@ watch_for_the_end() {
 }
 
 refuse() {
-    undo
+    undo || answer stuck "$1; what was begun could not be taken back"
     answer refused "$1"
 }
 

@@ -4,17 +4,19 @@
 # file and where it is kept. INITRD may be empty.
 # find: `found` and the file that `set` would change.
 # clear: `cleared` and the file that is as it was before, or `nothing`.
-mark='# Written by kdeploy. The original is beside it, with the ending .kdeploy-original, and is put back.'
+mark='# Written by kdeploy. The original is beside it, with the ending .kdeploy-original, and is put back:'
 config='' begun=''
 files='/boot/extlinux/extlinux.conf /extlinux/extlinux.conf /boot/extlinux.conf /boot/syslinux/syslinux.cfg
 /boot/syslinux/extlinux.conf /boot/syslinux.cfg /syslinux/syslinux.cfg /syslinux.cfg'
 
 undo() {
+    is_undone=0
     if [ -n "$begun" ]; then
         begun=
-        put_back
+        put_back || is_undone=1
     fi
     [ -z "$config" ] || rm -f -- "$config.kdeploy" "$config.kdeploy-copy"
+    return "$is_undone"
 }
 
 # Which of two is read is up to the boot loader and its partition.
@@ -30,7 +32,10 @@ find_config() {
     kept=$config.kdeploy-original
 }
 
-is_ours() { grep -qxF "$mark" "$config"; }
+sum_of() { sha256sum | cut -d ' ' -f 1; }
+
+# Whether nobody has changed it since.
+is_ours() { [ "$(head -n 1 "$config")" = "$mark $(sed 1d "$config" | sum_of)" ]; }
 
 # Lines of the file, each with its first word; ends of lines as DOS has them count for nothing.
 lines='{ line = $0; sub(/\r$/, ""); word = tolower($1); rest = $0; sub(/^[ \t]*[^ \t]+[ \t]*/, "", rest)
@@ -55,7 +60,6 @@ shared_lines() {
 }
 
 changed() {
-    printf '%s\n' "$mark"
     awk "$lines"'
         word ~ /^(default|prompt|timeout|totaltimeout|ontimeout|noescape)$/ { next }
         word == "menu" && tolower(rest) ~ /^(default|hidden)$/ { next }
@@ -86,9 +90,15 @@ keep() {
         mv -f -- "$config.kdeploy-copy" "$kept" && sync
 }
 
+marked() {
+    sum=$(changed "$@" | sum_of)
+    printf '%s\n' "$mark $sum"
+    changed "$@"
+}
+
 write_new() {
-    cp -p -- "$config" "$config.kdeploy" && changed "$@" > "$config.kdeploy" &&
-        changed "$@" | cmp -s - "$config.kdeploy" && sync || { echo 'it was cut short: is the disk full?' >&2; return 1; }
+    cp -p -- "$config" "$config.kdeploy" && marked "$@" > "$config.kdeploy" &&
+        marked "$@" | cmp -s - "$config.kdeploy" && sync || { echo 'it was cut short: is the disk full?' >&2; return 1; }
 }
 
 check_config() {
@@ -100,7 +110,9 @@ check_config() {
     config_number=$number
     locate_both
     [ "$number" = "$config_number" ] || refuse "$image is not on the file system of $config"
-    case $image_inside$initrd_inside in *[[:space:]]*) refuse 'a path in it cannot have spaces' ;; esac
+    case $image_inside$initrd_inside in
+        *[[:space:],#]*) refuse 'a path in it cannot have spaces, commas or #' ;;
+    esac
 }
 
 set_default() {
@@ -116,8 +128,7 @@ set_default() {
     why=$(keep 2>&1) || refuse "$kept cannot be written: $why"
     why=$(mv -f -- "$config.kdeploy" "$config" 2>&1) || refuse "$config cannot be replaced: $why"
     sync
-    begun=
-    answer ready "$image_inside" "$default" "$config" "$kept"
+    done_with ready "$image_inside" "$default" "$config" "$kept"
 }
 
 clear_default() {

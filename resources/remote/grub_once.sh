@@ -7,11 +7,13 @@ finish='### END kdeploy ###'
 custom='' block='' begun='' next=''
 
 undo() {
+    is_undone=0
     if [ -n "$begun" ]; then
         begun=
-        take_back
+        take_back || is_undone=1
     fi
     [ -z "$custom" ] || rm -f -- "$custom.kdeploy" "$block.kdeploy"
+    return "$is_undone"
 }
 
 find_grub() {
@@ -181,8 +183,7 @@ set_once() {
     why=$(add_entry "$@" 2>&1) || refuse "$custom cannot be written: $why"
     why=$(edit_block set next_entry=kdeploy 2>&1) || refuse "$block cannot be written: $why"
     [ "$(next_entry)" = kdeploy ] || refuse "$block does not hold next_entry"
-    begun=
-    answer ready "$image_inside"
+    done_with ready "$image_inside"
 }
 
 clear_once() {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kdeploy_gui.engine.board_kernel import POWER_CYCLE, BoardSwitch
+from kdeploy_gui.engine.board_kernel import LEFT, POWER_CYCLE, BoardSwitch
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.environments.memory_machine import MemoryMachine
 from kdeploy_gui.errors import AuthError, KdeployError, NetworkError, TargetError
@@ -39,6 +39,8 @@ class Bench:
     titles: list[str] = field(default_factory=list)
     holding: asyncio.Event = field(default_factory=asyncio.Event)
     is_gone: bool = False
+    stays: bool = False
+    breaks: bool = False
     error: KdeployError | None = None
 
     async def step(self, environment: str, call: str) -> None:
@@ -48,8 +50,10 @@ class Bench:
             self.titles.append(call)
             await self.hold(call)
             left = self.machine.replies.get(call, Completed(0))
-            if call in {"kexec", "reboot"} and not (left.status or left.text.startswith("refused")):
+            if call in {"kexec", "reboot"} and not (left.status or left.text.startswith("refused") or self.stays):
                 self.is_gone = True
+            if call == "extlinux" and self.breaks:
+                self.machine.replies["extlinux clear"] = Completed(0, b"refused\tRead-only file system\n")
 
     async def hold(self, what: str) -> None:
         """Wait there until somebody gives up, where that was asked for."""
@@ -216,6 +220,46 @@ async def test_another_image_than_the_one_that_was_ordered_is_no_success(bench: 
         await bench.switch().boot(KASAN)
 
 
+@pytest.mark.parametrize("runs", [KASAN.image.encode() + b"\n", b""])
+async def test_a_boot_that_nothing_tells_from_the_one_before_is_no_proof_of_another_kernel(
+    bench: Bench, runs: bytes
+) -> None:
+    bench.release, bench.line = "6.1.0-plain", "root=/dev/vda1 quiet"
+    bench.machine.replies["running kernel"] = Completed(0, runs)
+    going = bench.switch().boot(replace(KASAN, cmdline=""))
+    if runs:
+        assert (await going).release == "6.1.0-plain", "it ran that image before, and does now"
+        return
+    with pytest.raises(TargetError, match="nothing tells what runs from the kernel before") as caught:
+        await going
+    assert caught.value.on_target == "It is back on the kernel before, 6.1.0-plain."
+
+
+async def test_one_that_answers_after_all_gets_back_what_it_had(bench: Bench) -> None:
+    by_extlinux(bench)
+    bench.stays = True
+    with pytest.raises(TargetError, match="no other boot within 20 s: it still runs what it ran") as caught:
+        await bench.switch(WITH_CONSOLE).boot(KASAN)
+    assert caught.value.on_target == "It is back on the kernel before, 6.1.0-plain."
+    assert bench.titles[-3:] == ["GRUB clear", "extlinux clear", "command line"]
+
+
+async def test_what_a_script_could_not_take_back_is_told(bench: Bench) -> None:
+    bench.machine.replies |= {"kexec": NO_KEXEC, "GRUB": Completed(0, b"stuck\tgrubenv cannot be written\n")}
+    with pytest.raises(TargetError, match="could not be put back: grubenv cannot be written") as caught:
+        await bench.switch().boot(KASAN)
+    assert (caught.value.code, caught.value.on_target) == ("E-BOOT-KEPT", "It is as it was left.")
+
+
+async def test_one_that_neither_restarts_nor_gets_back_what_it_had_says_so(bench: Bench) -> None:
+    by_extlinux(bench)
+    bench.breaks = True
+    bench.machine.replies["reboot"] = Completed(1, b"", b"no")
+    with pytest.raises(TargetError, match="a does not restart: no") as caught:
+        await bench.switch(WITH_CONSOLE).boot(KASAN)
+    assert caught.value.on_target == LEFT
+
+
 async def test_with_another_default_that_does_not_come_up_the_console_is_the_way_back(bench: Bench) -> None:
     by_extlinux(bench)
     bench.comes_up = False
@@ -262,6 +306,6 @@ async def test_cancelled_it_gets_back_what_it_had_as_far_as_it_can_be_reached(be
     with pytest.raises(asyncio.CancelledError):
         await going
     if moment == "waiting":
-        assert notes[-1] == "what its boot loader had is put back with the next switch of kernels: a refuses"
+        assert notes[-1] == f"{LEFT} a refuses"
     else:
         assert bench.titles[-2:] == ["GRUB clear", "extlinux clear"]

@@ -33,8 +33,10 @@ class Bench:
     outside: Ports
     then: list[KdeployError | str] = field(default_factory=list)
     has_left: bool = False
+    calls: list[str] = field(default_factory=list)
 
     async def step(self, environment: str, call: str) -> None:
+        self.calls.append(call)
         if call == "reboot":
             self.has_left = True
         if call == "connect" and self.has_left and self.then:
@@ -106,6 +108,20 @@ async def test_one_that_does_not_come_back_is_told(bench: Bench, then: list[Kdep
         await bench.reboot()
     assert caught.value.code == "E-BOOT"
     assert caught.value.message == f"no other boot within 20 s: {why}"
+
+
+async def test_a_switch_of_kernels_that_was_cut_short_is_taken_back_before(bench: Bench) -> None:
+    bench.then = ["boot-2"]
+    await bench.reboot()
+    assert [each for each in bench.calls if each in {"reboot", "GRUB clear", "extlinux clear"}] == [
+        "GRUB clear",
+        "extlinux clear",
+        "reboot",
+    ]
+    bench.machine.replies["extlinux clear"] = Completed(0, b"refused\tRead-only file system\n")
+    with pytest.raises(TargetError) as caught:
+        await bench.reboot()
+    assert caught.value.code == "E-BOOT-KEPT"
 
 
 async def test_what_is_no_silence_is_not_waited_out(bench: Bench) -> None:
