@@ -121,12 +121,15 @@ def test_a_button_with_the_focus_shows_it(look: Look, qtbot: QtBot, kind: Kind, 
     row.addWidget(button)
     row.addWidget(other)
     whole.show()
-    with qtbot.waitActive(whole):
-        whole.activateWindow()
-    other.setFocus()
-    without = button.grab().toImage()
 
-    button.setFocus()
+    def has_focus(widget: QWidget) -> bool:
+        whole.activateWindow()  # a window of the test before that goes now may take that away
+        widget.setFocus()
+        return widget.hasFocus()
+
+    qtbot.waitUntil(lambda: has_focus(other))
+    without = button.grab().toImage()
+    qtbot.waitUntil(lambda: has_focus(button))
     with_it = button.grab().toImage()
 
     pixels = [(x, y) for x in range(with_it.width()) for y in range(with_it.height())]
