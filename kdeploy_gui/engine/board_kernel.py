@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kdeploy_gui.engine import boot_ways, power
+from kdeploy_gui.engine.boot import connected
 from kdeploy_gui.engine.boot_ways import Armed
 from kdeploy_gui.engine.context import Ports
-from kdeploy_gui.engine.kernels import CMDLINE, Running, running_image
+from kdeploy_gui.engine.kernels import Running, running_image, running_on
 from kdeploy_gui.engine.reboot import leave, other_boot, refuse_workstation
 from kdeploy_gui.errors import KdeployError, TargetError
 from kdeploy_gui.model.environment import Environment, Kernel, PowerAction
 from kdeploy_gui.model.event import Body, StageProgress
-from kdeploy_gui.model.facts import FactsQuery
 from kdeploy_gui.model.kernel import KernelBooted, merged, missing_words, same_boot_image
 from kdeploy_gui.ports import Target
 
@@ -62,47 +62,38 @@ class BoardSwitch:
 
     async def _put_back(self) -> list[str]:
         """The files of boot loaders that have their own lines again. Raises TargetError E-BOOT-KEPT."""
-        target = await self.ports.connector.connect(self.environment)
-        try:
+        async with connected(self.ports.connector, self.environment) as target:
             return [file for way in boot_ways.BOOT_LOADERS if (file := await boot_ways.put_back(target, way))]
-        finally:
-            await target.close()
 
     async def _look(self) -> Running:
-        target = await self.ports.connector.connect(self.environment)
-        try:
-            return await _seen(target)
-        finally:
-            await target.close()
+        async with connected(self.ports.connector, self.environment) as target:
+            return await running_on(target)
 
     async def _runs(self, kernel: Kernel) -> bool:
         """Whether the image is the one that runs, as far as images tell."""
-        target = await self.ports.connector.connect(self.environment)
-        try:
+        async with connected(self.ports.connector, self.environment) as target:
             return await running_image(target, (kernel.image,)) == kernel.image
-        finally:
-            await target.close()
 
     async def _leave(self, kernel: Kernel, cmdline: str) -> Armed:
         """Prepare it and go; where that is cut short, what its boot loader had is put back."""
-        target = await self.ports.connector.connect(self.environment)
-        try:
-            armed = await boot_ways.arm(target, self.environment, kernel, cmdline)
-            await power.drop_mark(self.ports, self.environment, "another kernel was booted by kdeploy")
-            self._say(armed.way.note.format(kernel.name))
-            if armed.way is not boot_ways.KEXEC:
-                await leave(target, self.environment)
-        except KdeployError as error:
-            if not await self._leave_behind():
-                error.on_target = LEFT
-            raise
-        except asyncio.CancelledError:
-            await asyncio.shield(asyncio.ensure_future(self._leave_behind()))
-            raise
-        else:
-            return armed
-        finally:
-            await target.close()
+        async with connected(self.ports.connector, self.environment) as target:
+            try:
+                return await self._gone(target, kernel, cmdline)
+            except KdeployError as error:
+                if not await self._leave_behind():
+                    error.on_target = LEFT
+                raise
+            except asyncio.CancelledError:
+                await asyncio.shield(asyncio.ensure_future(self._leave_behind()))
+                raise
+
+    async def _gone(self, target: Target, kernel: Kernel, cmdline: str) -> Armed:
+        armed = await boot_ways.arm(target, self.environment, kernel, cmdline)
+        await power.drop_mark(self.ports, self.environment, "another kernel was booted by kdeploy")
+        self._say(armed.way.note.format(kernel.name))
+        if armed.way is not boot_ways.KEXEC:
+            await leave(target, self.environment)
+        return armed
 
     async def _arrived(self, kernel: Kernel, armed: Armed, before: Running) -> Running:
         """What runs after it left; what its boot loader had is put back first of all."""
@@ -170,11 +161,6 @@ class BoardSwitch:
 
     def _say(self, note: str) -> None:
         self.tell(StageProgress(0, 0, "", note))
-
-
-async def _seen(target: Target) -> Running:
-    facts = await target.facts(FactsQuery())
-    return Running(facts, (await target.execute(CMDLINE)).text.strip())
 
 
 def _not_ordered(armed: Armed, cmdline: str, now: Running) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from kdeploy_gui import defaults
@@ -133,6 +134,16 @@ class Boot:
         since = " after it was switched on" if self._is_switched else ""
         message = f"{self.environment.name} did not answer within {limit:.0f} s{since}: {last.message}"
         return NotBooted("E-BOOT", message, on_target=last.on_target, evidence=last.evidence, limit=f"{limit:.0f}")
+
+
+@asynccontextmanager
+async def connected(connector: Connector, environment: Environment) -> AsyncIterator[Target]:
+    """The machine as long as it is needed. Raises what `Connector.connect` raises."""
+    target = await connector.connect(environment)
+    try:
+        yield target
+    finally:
+        await target.close()
 
 
 def is_down(error: KdeployError) -> bool:

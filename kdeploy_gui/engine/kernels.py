@@ -124,9 +124,7 @@ class KernelSwitch:
 
     async def _look(self, target: Target) -> Running:
         try:
-            facts = await target.facts(FactsQuery())
-            done = await target.execute(CMDLINE)
-            return Running(facts, done.text.strip())
+            return await running_on(target)
         finally:
             await target.close()
 
@@ -197,6 +195,12 @@ class KernelSwitch:
 
     def _say(self, note: str) -> None:
         self.tell(StageProgress(0, 0, "", note))
+
+
+async def running_on(target: Target) -> Running:
+    """The kernel that a machine runs."""
+    facts = await target.facts(FactsQuery())
+    return Running(facts, (await target.execute(CMDLINE)).text.strip())
 
 
 async def running_image(target: Target, images: tuple[str, ...]) -> str:

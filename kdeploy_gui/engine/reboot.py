@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kdeploy_gui import defaults, resources
 from kdeploy_gui.engine import boot_ways, power
-from kdeploy_gui.engine.boot import is_down
+from kdeploy_gui.engine.boot import connected, is_down
 from kdeploy_gui.engine.context import Ports
 from kdeploy_gui.errors import GuestError, NetworkError, TargetError
 from kdeploy_gui.model.command import Command
@@ -30,16 +30,13 @@ async def reboot(ports: Ports, environment: Environment, tell: Callable[[Body], 
     where it cannot, and NetworkError E-BOOT where no other boot answers in time.
     """
     started = ports.clock.monotonic()
-    target = await ports.connector.connect(environment)
-    try:
+    async with connected(ports.connector, environment) as target:
         before = await target.facts(FactsQuery())
         refuse_workstation(environment, before)
         if not environment.is_guest:
             for way in boot_ways.BOOT_LOADERS:
                 await boot_ways.put_back(target, way)
         await leave(target, environment)
-    finally:
-        await target.close()
     await power.drop_mark(ports, environment, "it was restarted by kdeploy")
     tell(StageProgress(0, 0, "", f"{environment.name} restarts"))
     facts = await other_boot(ports, environment, before.boot_id)
@@ -71,11 +68,8 @@ async def other_boot(ports: Ports, environment: Environment, before: str) -> Fac
     while clock.monotonic() < end:
         await clock.sleep(defaults.BOOT_POLL)
         try:
-            target = await ports.connector.connect(environment)
-            try:
+            async with connected(ports.connector, environment) as target:
                 facts = await target.facts(FactsQuery())
-            finally:
-                await target.close()
         except (NetworkError, GuestError) as error:
             if not is_down(error) and (error.code != FELL_SILENT or error.hop):
                 raise

@@ -26,7 +26,17 @@ done_with() {
     exit 0
 }
 
-# What is half done when the script ends is not to stay. `undo` is the script's own.
+# What was begun and what was being written do not stay: `take_back` and `forget_scratch` are the script's own.
+undo() {
+    is_undone=0
+    if [ -n "$begun" ]; then
+        begun=
+        take_back || is_undone=1
+    fi
+    forget_scratch
+    return "$is_undone"
+}
+
 end() {
     status=$?
     trap '' EXIT HUP INT TERM PIPE

@@ -9,15 +9,7 @@ config='' begun=''
 files='/boot/extlinux/extlinux.conf /extlinux/extlinux.conf /boot/extlinux.conf /boot/syslinux/syslinux.cfg
 /boot/syslinux/extlinux.conf /boot/syslinux.cfg /syslinux/syslinux.cfg /syslinux.cfg'
 
-undo() {
-    is_undone=0
-    if [ -n "$begun" ]; then
-        begun=
-        put_back || is_undone=1
-    fi
-    [ -z "$config" ] || rm -f -- "$config.kdeploy" "$config.kdeploy-copy"
-    return "$is_undone"
-}
+forget_scratch() { [ -z "$config" ] || rm -f -- "$config.kdeploy" "$config.kdeploy-copy"; }
 
 # Which of two is read is up to the boot loader and its partition.
 find_config() {
@@ -73,7 +65,7 @@ changed() {
     printf '\tAPPEND %s\n' "$*"
 }
 
-put_back() {
+take_back() {
     [ -e "$kept" ] || return 0
     if [ ! -e "$config" ] || is_ours; then
         mv -f -- "$kept" "$config" && sync
@@ -121,7 +113,7 @@ set_default() {
     ! unfit "$image" "$initrd" "$@" || refuse 'a path or the command line has more than one line'
     [ "$(id -u)" -eq 0 ] || refuse 'only root may change what it boots'
     find_config
-    why=$(put_back 2>&1) || refuse "$why"
+    why=$(take_back 2>&1) || refuse "$why"
     check_config
     why=$(write_new "$@" 2>&1) || refuse "$config.kdeploy cannot be written: $why"
     begun=yes
@@ -135,9 +127,9 @@ clear_default() {
     cleared=
     for config in $files; do
         config=$(real "$config") kept=$(real "$config").kdeploy-original
-        rm -f -- "$config.kdeploy" "$config.kdeploy-copy"
+        forget_scratch
         [ -e "$kept" ] || continue
-        why=$(put_back 2>&1) || refuse "$why"
+        why=$(take_back 2>&1) || refuse "$why"
         cleared=$config
     done
     [ -z "$cleared" ] || answer cleared "$cleared"

@@ -6,15 +6,7 @@ begin='### BEGIN kdeploy'
 finish='### END kdeploy ###'
 custom='' block='' begun='' next=''
 
-undo() {
-    is_undone=0
-    if [ -n "$begun" ]; then
-        begun=
-        take_back || is_undone=1
-    fi
-    [ -z "$custom" ] || rm -f -- "$custom.kdeploy" "$block.kdeploy"
-    return "$is_undone"
-}
+forget_scratch() { [ -z "$custom" ] || rm -f -- "$custom.kdeploy" "$block.kdeploy"; }
 
 find_grub() {
     for folder in /boot/grub /boot/grub2; do
