@@ -242,6 +242,4 @@ class Orchestrator:
 
 
 def _fold(run: _Run, group: tuple[Event, ...]) -> None:
-    for event in group:
-        if event.run == run.number:
-            run.state = run.state.after(event)
+    run.state = run.state.after_all(event for event in group if event.run == run.number)

@@ -44,6 +44,13 @@ class Staging:
         """Files whose bytes are in the archive."""
         return tuple(each for each in self.batch.sent if each.entry.path not in self.resumed)
 
+    @property
+    def checked(self) -> int:
+        """Bytes that the target hashes when all of them are there; those of large files it hashes as they come."""
+        sent = sum(each.entry.size for each in self.batch.sent)
+        copied = sum(each.size for one in self.batch.sets for each in one.copied)
+        return sent + copied - sum(each.entry.size for each in self.arriving if is_large(each))
+
     def staged(self, placement: Placement) -> str:
         """Where the bytes of a file wait before they come into place."""
         return self._staged(placement.entry.path, placement.link)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from kdeploy_gui.model.files import FileKind, FileState, Staged
@@ -15,7 +15,8 @@ FINE_STAMP_SETTLES = 1
 """The same where the file system keeps fractions of seconds: they move with every tick of the kernel."""
 
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HASHED = re.compile(r"(\\?)([0-9a-f]{64}) [ *](.*)", re.DOTALL)
+"""A line of sha256sum, which writes a backslash twice in a line that begins with one, or of openssl."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,11 @@ def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({}
 
     Raises ValueError where a line makes no sense, or a path is told about twice.
     """
-    found: dict[str, FileState] = {}
+    found: dict[str, FileKind] = {}
+    attributes: dict[str, tuple[int, int, str]] = {}
+    leads_to: dict[str, str] = {}
+    stamps: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     begun: dict[str, Staged] = {}
     clock = 0
     for line in text.split("\n"):
@@ -40,26 +45,30 @@ def parse_survey(text: str, known: Mapping[str, FileState] = MappingProxyType({}
             case ["k", kind, path]:
                 if path in found:
                     raise ValueError(f"{path} is told about twice")
-                found[path] = FileState(path, FileKind(kind))
-            case ["l", led, path] if path in found:
-                found[path] = replace(found[path], leads_to=led)
-            case ["s", mode, size, owner, path] if path in found:
-                found[path] = replace(found[path], mode=int(mode, 8), size=int(size), owner=owner)
+                found[path] = FileKind(kind)
+            case ["l", led, path]:
+                leads_to[path] = led
+            case ["s", mode, size, owner, path]:
+                attributes[path] = (int(mode, 8), int(size), owner)
             case ["p", _, _, size, digest, path]:
                 begun[path] = Staged(int(size), digest)
             case ["c", seconds]:
                 clock = int(seconds)
-            case ["t", stamp, path] if path in found:
-                found[path] = replace(found[path], stamp=stamp if _is_settled(stamp, clock) else "")
-            case ["u", path] if path in found and path in known:
-                found[path] = _hashed(found[path], known[path].sha256)
+            case ["t", stamp, path]:
+                stamps[path] = stamp if _is_settled(stamp, clock) else ""
+            case ["u", path] if path in known:
+                _hashed(hashes, path, known[path].sha256)
             case _:
-                digest, _, path = line.removeprefix("\\").partition("  ")
-                if line.startswith("\\"):
-                    path = path.replace("\\\\", "\\")
-                if path in found and _SHA256.fullmatch(digest):
-                    found[path] = _hashed(found[path], digest)
-    return {path: replace(state, staged=begun.get(path)) for path, state in found.items()}
+                told = _HASHED.fullmatch(line)
+                if told is not None:
+                    escaped, digest, path = told.groups()
+                    _hashed(hashes, path.replace("\\\\", "\\") if escaped else path, digest)
+    states: dict[str, FileState] = {}
+    for path, is_a in found.items():
+        bits, length, whose = attributes.get(path, (0, 0, ""))
+        leads, stamp, staged = leads_to.get(path, ""), stamps.get(path, ""), begun.get(path)
+        states[path] = FileState(path, is_a, hashes.get(path, ""), bits, whose, length, leads, stamp, staged)
+    return states
 
 
 def _is_settled(stamp: str, clock: int) -> bool:
@@ -76,7 +85,6 @@ def parse_begun(text: str) -> dict[str, Begun]:
     return {path: Begun(token, place, int(size)) for _, token, place, size, _, path in told}
 
 
-def _hashed(state: FileState, sha256: str) -> FileState:
-    if state.sha256 not in {"", sha256}:
-        raise ValueError(f"{state.path} has two hashes")
-    return replace(state, sha256=sha256)
+def _hashed(hashes: dict[str, str], path: str, sha256: str) -> None:
+    if hashes.setdefault(path, sha256) != sha256:
+        raise ValueError(f"{path} has two hashes")

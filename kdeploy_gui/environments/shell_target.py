@@ -15,7 +15,7 @@ from kdeploy_gui.environments import kernel_log, tar_stream
 from kdeploy_gui.environments.control_lists import Staging, is_large
 from kdeploy_gui.environments.shell import Meter, Shell, once, stream
 from kdeploy_gui.environments.shell_answers import facts_bound, in_bounds, survey_bound
-from kdeploy_gui.environments.shell_facts import asked, parse_facts
+from kdeploy_gui.environments.shell_facts import asked, parse_facts, unmoving
 from kdeploy_gui.environments.shell_packages import ShellPackages
 from kdeploy_gui.environments.shell_reasons import MEASURED, OTHER_BYTES, changed_on_the_way, measured
 from kdeploy_gui.environments.shell_refusals import STUCK, UNKNOWN, evidence_of, not_restored, refuse_locked, refused
@@ -27,7 +27,23 @@ from kdeploy_gui.model.files import Batch, FileKind, FileState, Placement, Resto
 from kdeploy_gui.model.packages import Found, Installed, Offers, Order, Wanted
 from kdeploy_gui.ports import NOTHING, Content
 
-NEEDED = ("sha256sum", "stat", "tar", "mv", "mkdir", "rm", "chmod", "chown", "ln", "df", "date", "id", "uname", "sync")
+NEEDED = (
+    "sha256sum",
+    "stat",
+    "cat",
+    "tar",
+    "mv",
+    "mkdir",
+    "rm",
+    "chmod",
+    "chown",
+    "ln",
+    "df",
+    "date",
+    "id",
+    "uname",
+    "sync",
+)
 """Commands without which nothing can be deployed; busybox has all of them."""
 
 
@@ -43,6 +59,7 @@ class ShellTarget:
         self._content = content
         self._owner = owner
         self._packages = ShellPackages(shell, content, owner)
+        self._boot = self._unmoving = ""
         self._seen: dict[str, FileState] = {}
         self._begun: Mapping[str, Begun] = {}
 
@@ -50,10 +67,12 @@ class ShellTarget:
         """See `Target.facts`. Raises TargetError E-TOOL-MISSING where commands that every deployment needs are gone."""
         tools = tuple(dict.fromkeys((*NEEDED, *query.tools)))
         before = time.time()
-        arguments = (str(len(tools)), *tools, *query.paths)
+        arguments = (self._boot, str(len(tools)), *tools, *query.paths)
         source = once(asked(query).encode("utf-8", "surrogateescape"))
         done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
-        facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query))
+        facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query), self._unmoving)
+        if facts.boot_id != self._boot:
+            self._boot, self._unmoving = facts.boot_id, unmoving(done.text)
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
         if missing:
             raise TargetError(
@@ -128,7 +147,7 @@ class ShellTarget:
         head = "".join(f"{line}\n" for line in (str(len(staging.folders)), *staging.folders)).encode()
         source = stream(head, tar_stream.blocks(staging, self._content), meter)
         large = sum(map(is_large, staging.arriving))
-        arguments = (token, self._owner, str(batch.keep), before, str(large))
+        arguments = (token, self._owner, str(batch.keep), before, str(large), str(staging.checked))
         done = await self._shell.run(_script("place"), arguments, source, gentle=True)
         self._begun = {}
         refuse_locked(done)

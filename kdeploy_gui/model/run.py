@@ -155,7 +155,7 @@ class EnvironmentState:
                 return state
 
     def _with_stage(self, event: Event) -> EnvironmentState:
-        if event.stage is None:
+        if event.stage is None or not isinstance(event.body, StageStarted | StageFinished):
             return replace(self, heard=event.time)
         stages = tuple(_stage_after(each, event) if each.stage is event.stage else each for each in self.stages)
         if isinstance(event.body, StageStarted):

@@ -1,5 +1,6 @@
 # Facts about this machine, one `key<TAB>value` a line. Changes nothing.
-# $1: number of commands to look up; then the commands; then paths whose file system is measured.
+# $1: the boot of which the caller knows what stays as it is in a boot, or empty: that is not told again, but `still`.
+# $2: number of commands to look up; then the commands; then paths whose file system is measured.
 # stdin: `option<TAB>NAME` whether the kernel is built with that, `program<TAB>PATH` whether that can be executed, then
 # `step<TAB>PATH` who owns that, then `folder<TAB>PATH` where that really is and what file system holds it; `health` what
 # is wrong with the machine.
@@ -11,6 +12,10 @@ newline='
 '
 
 say() { printf '%s\t%s\n' "$1" "$2"; }
+
+# `read` gets each byte from the kernel by itself. Between these two `for line in $text` takes lines out of a variable.
+by_lines() { set -f && IFS=$newline; }
+by_words() { set +f && IFS=" $tab$newline"; }
 
 # tell KEY FILE: its first line. Without a subshell, as all that can be: on a slow board each costs milliseconds.
 tell() {
@@ -26,27 +31,32 @@ else
     say kernel_release "$(uname -r)"
     say kernel_build "$(uname -v)"
 fi
-say machine "$(uname -m)"
 tell boot_id /proc/sys/kernel/random/boot_id
+boot=$line
 tell load /proc/loadavg
 tell uptime /proc/uptime
-
-# `uid=0(root) gid=0(root) groups=...`; without a name its number stands for it.
-who=$(id)
-for key in uid gid; do
-    word=${who#*"$key="}
-    number=${word%%[!0-9]*}
-    name=$number
-    case $word in "$number("*) name=${word#*(} name=${name%%)*} ;; esac
-    say "$key" "$number"
-    case $key in
-        uid) say user "$name" ;;
-        gid) say group "$name" ;;
-    esac
-done
 say home "$HOME"
-say notes "$(printf '%s' $(od -An -v -tx1 -N4096 /sys/kernel/notes 2>/dev/null || hexdump -v -n 4096 -e '1/1 " %02x"' /sys/kernel/notes 2>/dev/null))"
-say userland "$(printf '%s' $(od -An -v -tx1 -N52 /bin/sh 2>/dev/null || hexdump -v -n 52 -e '1/1 " %02x"' /bin/sh 2>/dev/null))"
+if [ -n "$1" ] && [ "$boot" = "$1" ]; then
+    say still "$boot"
+else
+    say machine "$(uname -m)"
+    # `uid=0(root) gid=0(root) groups=...`; without a name its number stands for it.
+    who=$(id)
+    for key in uid gid; do
+        word=${who#*"$key="}
+        number=${word%%[!0-9]*}
+        name=$number
+        case $word in "$number("*) name=${word#*(} name=${name%%)*} ;; esac
+        say "$key" "$number"
+        case $key in
+            uid) say user "$name" ;;
+            gid) say group "$name" ;;
+        esac
+    done
+    say notes "$(printf '%s' $(od -An -v -tx1 -N4096 /sys/kernel/notes 2>/dev/null || hexdump -v -n 4096 -e '1/1 " %02x"' /sys/kernel/notes 2>/dev/null))"
+    say userland "$(printf '%s' $(od -An -v -tx1 -N52 /bin/sh 2>/dev/null || hexdump -v -n 52 -e '1/1 " %02x"' /bin/sh 2>/dev/null))"
+fi
+shift
 for file in /lib/ld-* /lib/ld64* /lib/ld.so.* /lib32/ld-* /lib64/ld-* /lib64/ld64* /libx32/ld-* /system/bin/linker*; do
     case $file in
         *.so.* | *linker*) [ ! -x "$file" ] || say loader "$file" ;;
@@ -82,6 +92,7 @@ if [ -r /proc/meminfo ]; then
         case $key in
             MemTotal:) say memory_total_kib "$value" ;;
             MemAvailable:) say memory_available_kib "$value" ;;
+            Buffers:) break ;;
         esac
     done < /proc/meminfo
 fi
@@ -161,15 +172,17 @@ tell_way() {
 }
 
 tell_lines() {
-    while IFS= read -r line; do say "$1" "$line"; done
+    by_lines
+    for line in $2; do say "$1" "$line"; done
+    by_words
 }
 
 measure() {
     [ $# -gt 0 ] || return 0
     say df ""
     for each do say at "$each"; done
-    tell_df -Pk "$@" | tell_lines space
-    tell_df -Pi "$@" | tell_lines nodes
+    tell_lines space "$(tell_df -Pk "$@")"
+    tell_lines nodes "$(tell_df -Pi "$@")"
 }
 
 tell_link() {
@@ -214,13 +227,18 @@ tell_health() {
             case $device in '' | '#'*) ;; *) say fstab "$options	$path" ;; esac
         done < /etc/fstab
     fi
-    { dmesg -r 2>/dev/null && echo '<ok>'; } | sed -n -e '/^<[0-3]>/p' -e '/^<ok>$/p' | sed = | tail -n 12 | cut -c 1-300 |
-        while IFS= read -r line; do say kernel_log "$line"; done
+    tell_lines kernel_log "$({ dmesg -r 2>/dev/null && echo '<ok>'; } | sed -n -e '/^<[0-3]>/p' -e '/^<ok>$/p' |
+        sed -e = -e 's/^\(.\{300\}\).*/\1/' | tail -n 12)"
 } 2>/dev/null
 
 # While steps are read the arguments are those to tell about, then file systems to measure.
 set --
-while IFS=$tab read -r kind path; do
+wanted=$(cat)
+by_lines
+for line in $wanted; do
+    by_words
+    kind=${line%%"$tab"*}
+    path=${line#*"$tab"}
     place=$path
     case $place in
         "~" | "~/"*)
@@ -278,6 +296,7 @@ while IFS=$tab read -r kind path; do
             ;;
     esac
 done
+by_words
 [ -z "$asked" ] || tell_options "$asked"
 [ -z "$health" ] || tell_health
 if [ -n "$folders" ]; then

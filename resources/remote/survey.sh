@@ -63,8 +63,6 @@ find_state_quietly() {
     [ -n "${HOME:-}" ] && [ -w "$state" ]
 }
 
-newline='
-'
 wanted=
 if [ "$1" = sweep ]; then
     while IFS= read -r line && [ -n "$line" ]; do
@@ -85,6 +83,9 @@ if [ "$1" = sweep ] && find_state_quietly; then
     fi
 fi
 
+# From here on `for line in $text` takes lines out of a variable: `read` gets each byte from the kernel by itself.
+set -f
+IFS=$newline
 known=$newline
 
 # Files that bear a known stamp are not read again.
@@ -94,32 +95,24 @@ look() {
     printf '%s\n' "$told"
     if [ "$known" != "$newline" ]; then
         set --
-        while IFS=$tab read -r kind stamp path; do
-            [ "$kind" = t ] || continue
+        for line in $told; do
+            case $line in t"$tab"*) ;; *) continue ;; esac
+            line=${line#t"$tab"}
             case $known in
-                *"$newline$stamp$tab$path$newline"*) printf 'u\t%s\n' "$path" ;;
-                *) set -- "$@" "$path" ;;
+                *"$newline$line$newline"*) printf 'u\t%s\n' "${line#*"$tab"}" ;;
+                *) set -- "$@" "${line#*"$tab"}" ;;
             esac
-        done <<LIST
-$told
-LIST
+        done
         known=$newline
     fi
     [ $# -gt 0 ] || return 0
-    large=$newline
-    while IFS=$tab read -r kind mode size owner path; do
-        [ "$kind" != s ] || [ "$size" -lt 16777216 ] || large=$large$path$newline
-    done <<LIST
-$told
-LIST
-    for path; do
-        shift
-        case $large in
-            *"$newline$path$newline"*) ! sum=$(sha256_of_stdin < "$path") || printf '%s  %s\n' "${sum%% *}" "$path" ;;
-            *) set -- "$@" "$path" ;;
-        esac
+    bytes=0
+    for line in $told; do
+        case $line in s"$tab"*) ;; *) continue ;; esac
+        size=${line#s"$tab"*"$tab"}
+        [ "$bytes" -ge "$worth_openssl" ] || bytes=$((bytes + ${size%%"$tab"*}))
     done
-    [ $# -eq 0 ] || sha256sum -- "$@"
+    sha256_of "$bytes" "$@"
 }
 
 # What a link says may be anything, and must not pass for an answer of ours.
@@ -132,7 +125,9 @@ tell_link() {
 
 printf 'c\t%s\n' "$(date +%s)"
 set --
-while IFS=$tab read -r stamp path; do
+for line in $(cat); do
+    stamp=${line%%"$tab"*}
+    path=${line#*"$tab"}
     if [ -L "$path" ]; then
         kind=symlink
     elif [ -f "$path" ]; then

@@ -48,7 +48,8 @@ class Machine:
         self.log.touch()
         interpreter = (shutil.which("busybox") or "", "sh") if shell == "busybox" else ("/bin/dash",)
         content = Pieces({"image": DATA, "small": b"small"})
-        self.target = ShellTarget(LocalShell(interpreter, self.home, path), content)
+        self.shell = LocalShell(interpreter, self.home, path)
+        self.target = ShellTarget(self.shell, content)
 
     def _note(self, command: str, real: str) -> None:
         (self.commands / command).unlink(missing_ok=True)
@@ -90,26 +91,86 @@ async def test_a_large_file_is_read_once(machine: Machine) -> None:
     assert [each.rpartition("/")[2] for each in asked if each.startswith("-c ")] == ["sums"]
 
 
-@pytest.mark.parametrize("works", [True, False])
-async def test_openssl_hashes_large_files_where_it_works(tmp_path: Path, works: bool) -> None:
-    real = shutil.which("openssl") if works else shutil.which("false")
+OPENSSL = {"works": 'exec {real} "$@"', "fails": "exit 1", "lies": "echo {zeros} '*/dev/null'; echo {zeros} '*'\"$5\""}
+
+
+def openssl(folder: Path, behaviour: str) -> str:
+    """A command of that name."""
+    real = shutil.which("openssl")
     if real is None:
         pytest.skip("there is no openssl here")
-    machine = Machine(tmp_path, "dash", real)
+    command = folder / f"openssl-{behaviour}"
+    command.write_text(f"#!/bin/sh\n{OPENSSL[behaviour].format(real=real, zeros='0' * 64)}\n")
+    command.chmod(0o755)
+    return str(command)
+
+
+@pytest.mark.parametrize("shell", ["dash", "busybox"])
+@pytest.mark.parametrize("behaviour", OPENSSL)
+async def test_openssl_hashes_large_files_where_it_works(tmp_path: Path, behaviour: str, shell: str) -> None:
+    real, works = openssl(tmp_path, behaviour), behaviour == "works"
+    machine = Machine(tmp_path, shell, real)
     paths = [str(machine.home / "to" / name) for name in ("image", "small")]
 
     await machine.target.place(machine.batch(), lambda _: None)
     placed = machine.log.read_text().splitlines()
     machine.log.write_text("")
-    fresh = Machine(tmp_path / "again", "dash", real)
+    fresh = Machine(tmp_path / "again", shell, real)
     found = await fresh.target.survey(paths)
 
     assert [found[path].sha256 for path in paths] == [hashlib.sha256(each).hexdigest() for each in (DATA, b"small")]
     looked = fresh.log.read_text().splitlines()
-    for asked in (placed, looked):
-        assert asked.count("dgst -sha256 -r") == (2 if works else 1), "tried on nothing first"
+    assert placed.count("dgst -sha256 -r") == (2 if works else 1), "tried on nothing first"
     assert len([each for each in placed if each in {"", "-"}]) == (0 if works else 1)
-    assert len([each for each in looked if "image" in each]) == 0
+    asked = f"dgst -sha256 -r /dev/null {' '.join(paths)}"
+    assert looked == [asked] if works else looked == [asked, f"-- {' '.join(paths)}"]
+
+
+@pytest.mark.parametrize("shell", ["dash", "busybox"])
+@pytest.mark.parametrize("behaviour", OPENSSL)
+async def test_openssl_checks_what_is_large_together(tmp_path: Path, behaviour: str, shell: str) -> None:
+    machine = Machine(tmp_path, shell, openssl(tmp_path, behaviour))
+    data = {f"b\\{number} *": os.urandom(25_000) for number in range(250)}
+    target = ShellTarget(machine.shell, Pieces(data))
+    batch = Batch(1, tuple(placement(machine, name, body) for name, body in data.items()), ())
+
+    await target.place(batch, lambda _: None)
+
+    paths = [each.entry.path for each in batch.sent]
+    assert [Path(path).read_bytes() for path in paths] == list(data.values())
+    placed = machine.log.read_text().splitlines()
+    assert len([each for each in placed if each.startswith("-c ")]) == (0 if behaviour == "works" else 1)
+    found = await target.survey(paths)
+    assert [found[path].sha256 for path in paths] == [hashlib.sha256(each).hexdigest() for each in data.values()]
+
+
+async def test_openssl_finds_the_file_that_differs(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "dash", openssl(tmp_path, "works"))
+    data = {f"file-{number}": os.urandom(2_000_000) for number in range(3)}
+    target = ShellTarget(machine.shell, Pieces({**data, "file-1": data["file-2"]}))
+    batch = Batch(1, tuple(placement(machine, name, body) for name, body in data.items()), ())
+
+    with pytest.raises(ContentChanged, match="file-1"):
+        await target.place(batch, lambda _: None)
+
+    assert not (machine.home / "to").exists() or not list((machine.home / "to").iterdir())
+
+
+async def test_a_little_is_not_worth_starting_openssl(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "dash", openssl(tmp_path, "works"))
+    target = ShellTarget(machine.shell, Pieces({"a": b"a"}))
+    batch = Batch(1, (placement(machine, "a", b"a"),), ())
+
+    await target.place(batch, lambda _: None)
+    await target.survey([each.entry.path for each in batch.sent])
+
+    assert "dgst" not in machine.log.read_text()
+
+
+def placement(machine: Machine, name: str, data: bytes) -> Placement:
+    """A file of a batch."""
+    path = str(machine.home / "to" / name)
+    return Placement(ManifestEntry(path, hashlib.sha256(data).hexdigest(), 0o644, "", len(data)), name)
 
 
 async def test_without_a_way_to_follow_it_it_is_read_again(machine: Machine) -> None:

@@ -53,7 +53,7 @@ class Machine:
             assert real in script
             script = script.replace(real, str(self.folder / other))
         path = f"{tools}:{os.defpath}"
-        done = await LocalShell(words, self.folder, path).run(script, ("0",), once(asked(FactsQuery(health=health))))
+        done = await LocalShell(words, self.folder, path).run(script, ("", "0"), once(asked(FactsQuery(health=health))))
         assert done.error_text == ""
         assert len(done.stdout) < 20_000
         return parse_facts(done, 0)
@@ -190,7 +190,7 @@ async def test_somebody_who_is_nobody_gets_an_answer(tmp_path: Path, words: list
         *words,
     ]
     done = await LocalShell(dropped, tmp_path).run(
-        resources.text("remote/facts.sh"), ("0",), once(asked(FactsQuery(health=True)))
+        resources.text("remote/facts.sh"), ("", "0"), once(asked(FactsQuery(health=True)))
     )
     facts = parse_facts(done, 0)
     assert facts.uid == 65534

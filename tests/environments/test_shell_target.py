@@ -495,5 +495,5 @@ async def test_emulators_that_are_registered_are_found(tmp_path: Path, words: tu
     (registered / "jar").write_text("enabled\ninterpreter /j\noffset 0\nmagic 504b0304\n")
     (registered / "status").write_text("enabled\n")
     script = resources.text("remote/facts.sh").replace("/proc/sys/fs/binfmt_misc", str(registered))
-    done = await LocalShell(words, tmp_path).run(script, ("0",))
+    done = await LocalShell(words, tmp_path).run(script, ("", "0"))
     assert [each.shape for each in parse_facts(done, 0).emulated] == [(AARCH64, 64, True)]
