@@ -108,7 +108,7 @@ async def _once(known: dict[str, asyncio.Task[T]], path: str, work: Callable[[],
         task = asyncio.ensure_future(asyncio.to_thread(work))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         known[path] = task
-    return await asyncio.shield(task)
+    return task.result() if task.done() else await asyncio.shield(task)
 
 
 def facts_query(plan: Plan, requirements: Mapping[str, Requirement]) -> FactsQuery:

@@ -36,9 +36,18 @@ def asked(query: FactsQuery) -> str:
     return f"{words}health\t\n" if query.health else words
 
 
-def unmoving(said: str) -> str:
-    """The lines about what stays as it is in a boot."""
-    return "".join(f"{line}\n" for line in said.split("\n") if line.partition("\t")[0] in _STILL)
+@dataclass(slots=True)
+class Unmoving:
+    """What a machine said that stays as it is in one boot; for `facts.sh` to leave out."""
+
+    boot_id: str = ""
+    lines: str = ""
+
+    def hear(self, boot_id: str, said: str) -> None:
+        """Keep that of an answer where it is of another boot."""
+        if boot_id != self.boot_id:
+            kept = (line for line in said.split("\n") if line.partition("\t")[0] in _STILL)
+            self.boot_id, self.lines = boot_id, "".join(f"{line}\n" for line in kept)
 
 
 def parse_facts(done: Completed, now: float, bound: int = sys.maxsize, known: str = "") -> Facts:

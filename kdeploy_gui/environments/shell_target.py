@@ -15,7 +15,7 @@ from kdeploy_gui.environments import kernel_log, tar_stream
 from kdeploy_gui.environments.control_lists import Staging, is_large
 from kdeploy_gui.environments.shell import Meter, Shell, once, stream
 from kdeploy_gui.environments.shell_answers import facts_bound, in_bounds, survey_bound
-from kdeploy_gui.environments.shell_facts import asked, parse_facts, unmoving
+from kdeploy_gui.environments.shell_facts import Unmoving, asked, parse_facts
 from kdeploy_gui.environments.shell_packages import ShellPackages
 from kdeploy_gui.environments.shell_reasons import MEASURED, OTHER_BYTES, changed_on_the_way, measured
 from kdeploy_gui.environments.shell_refusals import STUCK, UNKNOWN, evidence_of, not_restored, refuse_locked, refused
@@ -51,15 +51,16 @@ class ShellTarget:
     """The `Target` port over a shell. Each verb is one command, so one round trip.
 
     `owner` stands for whoever holds the lock of this environment: on the target, of one owner only one deployment is
-    alive, and a sweep ends any older one. Without an owner nobody is ended.
+    alive, and a sweep ends any older one. Without an owner nobody is ended. `unmoving` is what is known of
+    the machine from before, and learns more.
     """
 
-    def __init__(self, shell: Shell, content: Content, owner: str = "") -> None:
+    def __init__(self, shell: Shell, content: Content, owner: str = "", unmoving: Unmoving | None = None) -> None:
         self._shell = shell
         self._content = content
         self._owner = owner
         self._packages = ShellPackages(shell, content, owner)
-        self._boot = self._unmoving = ""
+        self._unmoving = unmoving or Unmoving()
         self._seen: dict[str, FileState] = {}
         self._begun: Mapping[str, Begun] = {}
 
@@ -67,12 +68,11 @@ class ShellTarget:
         """See `Target.facts`. Raises TargetError E-TOOL-MISSING where commands that every deployment needs are gone."""
         tools = tuple(dict.fromkeys((*NEEDED, *query.tools)))
         before = time.time()
-        arguments = (self._boot, str(len(tools)), *tools, *query.paths)
+        arguments = (self._unmoving.boot_id, str(len(tools)), *tools, *query.paths)
         source = once(asked(query).encode("utf-8", "surrogateescape"))
         done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
-        facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query), self._unmoving)
-        if facts.boot_id != self._boot:
-            self._boot, self._unmoving = facts.boot_id, unmoving(done.text)
+        facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query), self._unmoving.lines)
+        self._unmoving.hear(facts.boot_id, done.text)
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
         if missing:
             raise TargetError(

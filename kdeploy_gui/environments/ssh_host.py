@@ -104,7 +104,8 @@ class SshConnector:
 
     def _target(self, environment: Environment, lease: Lease) -> Target:
         shell = SshShell(environment, lease, self._become(environment))
-        return ShellTarget(shell, self._content, f"{self._owner}-{environment.name}" if self._owner else "")
+        owner = f"{self._owner}-{environment.name}" if self._owner else ""
+        return ShellTarget(shell, self._content, owner, lease.unmoving)
 
     def _become(self, environment: Environment) -> Plain | Sudo:
         if environment.become is Become.NONE:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import asyncssh
 
 from kdeploy_gui import defaults
+from kdeploy_gui.environments.shell_facts import Unmoving
 from kdeploy_gui.environments.ssh_connect import Hop
 from kdeploy_gui.environments.ssh_trust import Tell, untold
 from kdeploy_gui.errors import KdeployError
@@ -28,6 +29,7 @@ class _Link:
     connection: asyncssh.SSHClientConnection
     through: _Shared | None
     expiry: asyncio.TimerHandle | None = None
+    unmoving: Unmoving = field(default_factory=Unmoving)
 
     async def answers(self) -> bool:
         """Whether the other end is there and runs commands."""
@@ -59,10 +61,14 @@ class _Shared:
 
 @dataclass(eq=False, slots=True)
 class Lease:
-    """A connection for one user alone. `is_sound` is for its user to clear: it is then not used again."""
+    """A connection for one user alone, and what is known of the machine behind it.
+
+    `is_sound` is for its user to clear: it is then not used again.
+    """
 
     connection: asyncssh.SSHClientConnection
     _release: Callable[[Lease], None]
+    unmoving: Unmoving
     is_sound: bool = True
     _is_over: bool = field(default=False, init=False)
 
@@ -191,7 +197,7 @@ class Connections:
             self._drop(shared.opening.result())
 
     def _leased(self, link: _Link) -> Lease:
-        return Lease(link.connection, lambda lease: self._returned(link, lease))
+        return Lease(link.connection, lambda lease: self._returned(link, lease), link.unmoving)
 
     def _returned(self, link: _Link, lease: Lease) -> None:
         if not self._keep or not lease.is_sound or link.connection.is_closed() or link.way in self._kept:

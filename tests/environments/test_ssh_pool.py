@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from kdeploy_gui.environments import shell_target
+from kdeploy_gui.environments.shell_facts import parse_facts
 from kdeploy_gui.environments.ssh_host import SshConnector
 from kdeploy_gui.errors import KdeployError
 from kdeploy_gui.model.check import CheckStep
-from kdeploy_gui.model.command import Command
+from kdeploy_gui.model.command import Command, Completed
 from kdeploy_gui.model.environment import Environment
-from kdeploy_gui.model.facts import FactsQuery
+from kdeploy_gui.model.facts import Facts, FactsQuery
 from tests.engine.steps import NoSecrets
 from tests.environments.test_ssh_host import eventually, logged_in, open_files
 from tests.lab.chaos import Chaos
@@ -44,6 +48,31 @@ async def test_one_login_is_enough_for_several_uses(sshd: Sshd) -> None:
     await logged_in(sshd, 1)
     await connector.close()
     await eventually(lambda: open_files() <= before, "all sockets are closed")
+
+
+async def test_a_machine_says_once_on_a_connection_what_stays_as_it_is(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[str] = []
+
+    def noting(done: Completed, *rest: Any) -> Facts:
+        answers.append(done.text)
+        return parse_facts(done, *rest)
+
+    monkeypatch.setattr(shell_target, "parse_facts", noting)
+    connector, found = keeping(), []
+    for number in range(3):
+        if number == 2:
+            sshd.kill_sessions()
+        target = await connector.connect(sshd.environment())
+        found.append(await target.facts(FactsQuery()))
+        await target.close()
+    await connector.close()
+
+    assert ["\nmachine\t" in each for each in answers] == [True, False, True]
+    assert [(each.machine, each.user, each.kernel_build_id) for each in found] == 3 * [
+        (os.uname().machine, found[0].user, found[0].kernel_build_id)
+    ]
 
 
 async def test_a_connection_is_let_go_some_time_after_its_last_use(sshd: Sshd) -> None:
