@@ -22,6 +22,8 @@ from kdeploy_gui.model.files import FileKind
 _DF = re.compile(r"\s(\d{1,18})\s+(\d{1,18})\s+(\d{1,18})\s+(?:\d+%|-)\s+(/.*)$")
 _FRAMES = ("tool", "disk", "inodes", "loader", "program", "emulated", "option")
 _STILL = ("machine", "uid", "gid", "user", "group", "notes", "userland")
+_BOOT_ID = 64
+"""Characters that the name of a boot has at most; the kernel's have 36."""
 _BUILD_ID = 3
 """NT_GNU_BUILD_ID: elf.h."""
 _ESCAPE = re.compile(r"\\([0-7]{3})")
@@ -38,28 +40,37 @@ def asked(query: FactsQuery) -> str:
 
 @dataclass(slots=True)
 class Unmoving:
-    """What a machine said that stays as it is in one boot; for `facts.sh` to leave out."""
+    """What a machine said that stays as it is in one boot; `facts.sh` leaves it out, and says `still`."""
 
     boot_id: str = ""
     lines: str = ""
 
-    def hear(self, boot_id: str, said: str) -> None:
-        """Keep that of an answer where it is of another boot."""
-        if boot_id != self.boot_id:
-            kept = (line for line in said.split("\n") if line.partition("\t")[0] in _STILL)
-            self.boot_id, self.lines = boot_id, "".join(f"{line}\n" for line in kept)
+    def hear(self, done: Completed, facts: Facts) -> None:
+        """Keep that of an answer of another boot, where it is there to its end and makes sense."""
+        is_sound = done.status == 0 and facts.machine and facts.uid >= 0 and len(facts.boot_id) <= _BOOT_ID
+        if is_sound and facts.boot_id != self.boot_id:
+            kept = (line for line in done.text.split("\n") if line.partition("\t")[0] in _STILL)
+            self.boot_id, self.lines = facts.boot_id, "".join(f"{line}\n" for line in kept)
+
+    def completed(self, said: str) -> str:
+        """An answer with what it left out. Raises ValueError where nobody let it do so."""
+        _, still, boot_id = said.partition("\nstill\t")
+        if not still:
+            return said
+        if not self.boot_id or boot_id.partition("\n")[0] != self.boot_id:
+            raise ValueError("it leaves out what it never told")
+        return self.lines + said
 
 
-def parse_facts(done: Completed, now: float, bound: int = sys.maxsize, known: str = "") -> Facts:
+def parse_facts(done: Completed, now: float, bound: int = sys.maxsize, unmoving: Unmoving | None = None) -> Facts:
     """Facts from the output of `facts.sh`; `now` is the workstation's time (s) in the middle of the round trip.
 
-    An answer of more than `bound` bytes is none. It may leave out the lines `known` where it says so.
+    An answer of more than `bound` bytes is none. It may leave out what is `unmoving`.
 
     Raises TargetError E-SHELL where the answer is not that of a POSIX shell.
     """
     try:
-        said = in_bounds(done, bound)
-        found = _facts(known + said if "\nstill\t" in said else said, now)
+        found = _facts((unmoving or Unmoving()).completed(in_bounds(done, bound)), now)
     except (ValueError, OverflowError) as nonsense:
         raise _no_shell(done, f"the machine's facts make no sense: {nonsense}") from nonsense
     if found is None:

@@ -71,8 +71,7 @@ class ShellTarget:
         arguments = (self._unmoving.boot_id, str(len(tools)), *tools, *query.paths)
         source = once(asked(query).encode("utf-8", "surrogateescape"))
         done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
-        facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query), self._unmoving.lines)
-        self._unmoving.hear(facts.boot_id, done.text)
+        facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query), self._unmoving)
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
         if missing:
             raise TargetError(
@@ -81,6 +80,7 @@ class ShellTarget:
                 on_target="Nothing was changed.",
                 tool=", ".join(missing),
             )
+        self._unmoving.hear(done, facts)
         return replace(facts, tools={tool: facts.tools.get(tool, "") for tool in query.tools})
 
     async def survey(

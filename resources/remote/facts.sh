@@ -228,7 +228,7 @@ tell_health() {
         done < /etc/fstab
     fi
     tell_lines kernel_log "$({ dmesg -r 2>/dev/null && echo '<ok>'; } | sed -n -e '/^<[0-3]>/p' -e '/^<ok>$/p' |
-        sed -e = -e 's/^\(.\{300\}\).*/\1/' | tail -n 12)"
+        sed = | tail -n 12 | cut -c 1-300)"
 } 2>/dev/null
 
 # While steps are read the arguments are those to tell about, then file systems to measure.

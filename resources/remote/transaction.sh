@@ -25,7 +25,7 @@ sha256_of_stdin() {
 # sha256_of BYTES FILE...: a line for each that can be read, as sha256sum tells them (openssl's have ` *` for two spaces).
 sha256_of() {
     sums=
-    [ "$1" -lt "$worth_openssl" ] || sums=$(shift && openssl dgst -sha256 -r /dev/null "$@" 2> /dev/null)
+    [ "$1" -lt "$worth_openssl" ] || sums=$(shift && openssl dgst -sha256 -r /dev/null "$@" 2> /dev/null) || sums=
     shift
     case $sums in
         "$nothing/dev/null$newline"*) printf '%s\n' "${sums#*"$newline"}" ;;

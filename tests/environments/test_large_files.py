@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kdeploy_gui import defaults
+from kdeploy_gui import defaults, resources
 from kdeploy_gui.environments.shell_target import ShellTarget
 from kdeploy_gui.errors import ContentChanged
 from kdeploy_gui.model.files import Batch, ManifestEntry, Placement
@@ -144,16 +144,33 @@ async def test_openssl_checks_what_is_large_together(tmp_path: Path, behaviour: 
     assert [found[path].sha256 for path in paths] == [hashlib.sha256(each).hexdigest() for each in data.values()]
 
 
-async def test_openssl_finds_the_file_that_differs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", [1, 249])
+async def test_openssl_finds_the_file_that_differs(tmp_path: Path, at: int) -> None:
     machine = Machine(tmp_path, "dash", openssl(tmp_path, "works"))
-    data = {f"file-{number}": os.urandom(2_000_000) for number in range(3)}
-    target = ShellTarget(machine.shell, Pieces({**data, "file-1": data["file-2"]}))
+    data = {f"file-{number}": os.urandom(20_000) for number in range(250)}
+    target = ShellTarget(machine.shell, Pieces({**data, f"file-{at}": data["file-2"]}))
     batch = Batch(1, tuple(placement(machine, name, body) for name, body in data.items()), ())
 
-    with pytest.raises(ContentChanged, match="file-1"):
+    with pytest.raises(ContentChanged, match=f"file-{at}"):
         await target.place(batch, lambda _: None)
 
     assert not (machine.home / "to").exists() or not list((machine.home / "to").iterdir())
+    assert "dgst" in machine.log.read_text()
+
+
+@pytest.mark.parametrize("shell", ["dash", "busybox"])
+async def test_a_file_that_nobody_may_read_has_no_hash_and_takes_none_from_others(tmp_path: Path, shell: str) -> None:
+    machine = Machine(tmp_path, shell, openssl(tmp_path, "works"))
+    body = os.urandom(5_000_000)
+    for name in ("before", "after"):
+        (machine.home / name).write_bytes(body)
+    os.symlink("/proc/self/mem", machine.home / "none")
+    script = resources.text("remote/transaction.sh") + 'sha256_of 9999999 "$@"'
+
+    done = await machine.shell.run(script, [str(machine.home / name) for name in ("before", "none", "after")])
+
+    digest = hashlib.sha256(body).hexdigest()
+    assert done.text.splitlines() == [f"{digest}  {machine.home / name}" for name in ("before", "after")]
 
 
 async def test_a_little_is_not_worth_starting_openssl(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kdeploy_gui import resources
-from kdeploy_gui.environments.shell_facts import parse_facts
+from kdeploy_gui.environments.shell_facts import Unmoving, parse_facts
 from kdeploy_gui.environments.shell_survey import parse_survey
 from kdeploy_gui.environments.shell_target import NEEDED, ShellTarget
 from kdeploy_gui.errors import Category, ContentChanged, KdeployError, TargetBusy, TargetError
@@ -88,6 +88,10 @@ def answering(text: str | bytes, status: int = 0, stderr: bytes = b"") -> ShellT
     return ShellTarget(Answering(Completed(status, data, stderr)), MemoryContent())
 
 
+def answering_on(unmoving: Unmoving, text: str) -> ShellTarget:
+    return ShellTarget(Answering(Completed(0, text.encode(), b"")), MemoryContent(), "", unmoving)
+
+
 def files(content: MemoryContent, *paths: str, data: bytes = b"new") -> Batch:
     """A batch of files with the same bytes."""
     content.data["memory"] = data
@@ -129,6 +133,39 @@ async def test_a_machine_without_a_posix_shell_is_told_as_one(text: bytes) -> No
     assert (caught.value.code, caught.value.category) == ("E-SHELL", Category.TARGET)
     assert caught.value.evidence.exit_status == 127
     assert caught.value.evidence.stderr == "sh: not found"
+
+
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [("uid\t0\nuser\troot\n", 137), ("uid\t\nuser\t\n", 0), ("", 0), (f"boot_id\t{'b' * 5000}\n", 0)],
+    ids=["killed", "id failed", "id gone", "endless"],
+)
+async def test_half_an_answer_is_not_remembered(first: str, status: int) -> None:
+    whole = {**GOOD, "boot_id": "b" * 5000} if first.startswith("boot_id") else GOOD
+    half = {key: value for key, value in whole.items() if key not in {"uid", "user"}}
+    tools = "".join(f"tool\t{each}\t/bin/{each}\n" for each in NEEDED)
+    unmoving = Unmoving()
+    cut = Completed(status, (lines(half) + first + tools).encode(), b"")
+    await ShellTarget(Answering(cut), MemoryContent(), "", unmoving).facts(FactsQuery())
+    assert unmoving == Unmoving()
+
+    await answering_on(unmoving, sound()).facts(FactsQuery())
+    assert unmoving.boot_id == "b"
+    assert "user\troot\n" in unmoving.lines
+
+
+@pytest.mark.parametrize("known", ["", "b", "c"])
+async def test_nothing_may_be_left_out_that_was_not_told(known: str) -> None:
+    unmoving = Unmoving()
+    if known:
+        await answering_on(unmoving, sound(boot_id=known)).facts(FactsQuery())
+    short = sound().replace("machine\tx86_64\n", "").replace("uid\t0\n", "still\tb\n")
+    if known == "b":
+        assert (await answering_on(unmoving, short).facts(FactsQuery())).uid == 0
+        return
+    with pytest.raises(TargetError, match="never told") as caught:
+        await answering_on(unmoving, short).facts(FactsQuery())
+    assert caught.value.code == "E-SHELL"
 
 
 @pytest.mark.parametrize("key", ["memory_total_kib", "memory_available_kib", "load", "uptime", "clock", "uid"])
