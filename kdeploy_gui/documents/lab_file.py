@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +29,12 @@ class LabFile:
     exists: bool = True
 
 
+_A_PLAN = (
+    "this is a plan, not a lab file, which has [[environment]] tables: `kdeploy deploy` takes it, and in the window "
+    "File > Open plan.toml"
+)
+
+
 def read_lab(path: Path) -> LabFile:
     """Read and check a lab file."""
     try:
@@ -38,10 +44,19 @@ def read_lab(path: Path) -> LabFile:
     return check_lab(document)
 
 
+def _is_plan(data: Mapping[str, object]) -> bool:
+    names = data.get("environments")
+    return "environment" not in data and (
+        "artifacts" in data or (isinstance(names, list) and all(isinstance(each, str) for each in names))
+    )
+
+
 def check_lab(document: Document | Problem) -> LabFile:
     """The lab in a document that was read."""
     if isinstance(document, Problem):
         return LabFile(document.file, problems=(document,))
+    if _is_plan(document.data):
+        return LabFile(document.path, problems=(Problem(_A_PLAN, file=document.path),))
     table, problems = check(LabTable, document.data)
     problems.extend(_second_look(table.environment, {each.field for each in problems}))
     placed = [replace(each, file=document.path, line=document.outline.line(each.field)) for each in problems]

@@ -61,6 +61,12 @@ class PlanFile:
         return tuple(sorted([*self.problems, *placed], key=lambda each: each.line))
 
 
+_A_LAB = (
+    "this is a lab file, not a plan, which has `environments` and `artifacts`: --lab takes it, and in the window "
+    "File > Open lab file"
+)
+
+
 def read_plan(path: Path, instruments: Instruments) -> PlanFile:
     """Read and check a plan file against itself and the instrument catalogue."""
     try:
@@ -76,11 +82,19 @@ def plan_of(document: Document | Problem, instruments: Instruments, path: str) -
     if not document.data:
         empty = Problem("the plan is empty: it needs at least name, environments and something to do", file=path)
         return PlanFile(path, problems=(empty,), text=document.text)
+    if _is_lab(document.data):
+        return PlanFile(path, problems=(Problem(_A_LAB, file=path),), text=document.text)
     table, mistakes = check(PlanTable, document.data)
     instrumentation, unknown, notices = _instrumentation(table.instrumentation, instruments)
     own = PlanFile(path, _draft(table, instrumentation), outline=document.outline, text=document.text)
     own = replace(own, problems=own.with_found(mistakes), notices=own.with_found(notices))
     return replace(own, problems=own.with_found([*_second_look(table), *unknown]))
+
+
+def _is_lab(data: Mapping[str, object]) -> bool:
+    tables = data.get("environment")
+    known = {"artifacts", "environments"} & data.keys()
+    return not known and isinstance(tables, list) and all(isinstance(each, dict) for each in tables)
 
 
 def _second_look(table: PlanTable) -> Iterator[Problem]:

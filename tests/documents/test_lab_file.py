@@ -114,6 +114,25 @@ def test_whole_lab(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("text", ['name = "a"\nenvironments = ["*"]\n', "[[artifacts]]\n"])
+def test_a_plan_is_told_as_one(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(text)
+    found = read_lab(path)
+    assert [(each.file, each.message[:34]) for each in found.problems] == [
+        (str(path), "this is a plan, not a lab file, wh")
+    ]
+    assert not found.lab.environments
+
+
+def test_a_lab_file_with_keys_of_a_plan_is_still_one(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text('environments = ["*"]\n[[environment]]\nname = "a"\nhost = "h"\n')
+    found = read_lab(path)
+    assert [each.field for each in found.problems] == ["environments"]
+    assert [each.name for each in found.lab.environments] == ["a"]
+
+
 def test_missing_file_is_an_empty_lab_that_says_so(tmp_path: Path) -> None:
     assert read_lab(tmp_path / "lab.toml") == LabFile(str(tmp_path / "lab.toml"), exists=False)
 

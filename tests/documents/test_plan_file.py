@@ -380,6 +380,15 @@ def test_old_and_new_name_together(tmp_path: Path) -> None:
     assert problem.message == "'ktsan' is the old name of 'kcsan', which is set as well: remove one"
 
 
+def test_a_lab_file_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text('[[environment]]\nname = "a"\nhost = "h"\n')
+    found = read_plan(path, Catalogue())
+    assert [(each.file, each.message[:34]) for each in found.problems] == [
+        (str(path), "this is a lab file, not a plan, wh")
+    ]
+
+
 @pytest.mark.parametrize("text", ["", "# nothing yet\n"])
 def test_empty_file(tmp_path: Path, text: str) -> None:
     plan = read(tmp_path, text)
