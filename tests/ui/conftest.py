@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -57,11 +57,17 @@ def no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/dev/null")
 
 
+@cache
+def _only_look(application: QApplication) -> Look:
+    """One for the whole process: tests/properties has these fixtures, too, and the style draws with the last look."""
+    look = Look(application)
+    look.apply(application)
+    return look
+
+
 @pytest.fixture(scope="session")
 def _look(qapp: QApplication) -> Look:
-    look = Look(qapp)
-    look.apply(qapp)
-    return look
+    return _only_look(qapp)
 
 
 @pytest.fixture
