@@ -46,7 +46,7 @@ else
         word=${who#*"$key="}
         number=${word%%[!0-9]*}
         name=$number
-        case $word in "$number("*) name=${word#*(} name=${name%%)*} ;; esac
+        case $word in "$number("*) name=${word#*"("} name=${name%%")"*} ;; esac
         say "$key" "$number"
         case $key in
             uid) say user "$name" ;;

@@ -75,7 +75,7 @@ if [ "$1" = sweep ] && find_state_quietly; then
     if command -v flock > /dev/null 2>&1; then
         (: >> "$state/lock") 2>/dev/null || exit 74
         (
-            flock -n 9 || exit 75
+            flock -n 9 9>&9 || exit 75
             clear_up alone
         ) 9>> "$state/lock" || exit $?
     else

@@ -58,7 +58,7 @@ find_state() {
 lock() {
     [ -n "$state" ] && command -v flock > /dev/null 2>&1 || return 0
     exec 9>> "$state/lock"
-    flock -n 9 || exit 75
+    flock -n 9 9>&9 || exit 75
 }
 
 use_folders() {
