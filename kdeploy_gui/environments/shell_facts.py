@@ -22,6 +22,7 @@ from kdeploy_gui.model.files import FileKind
 _DF = re.compile(r"\s(\d{1,18})\s+(\d{1,18})\s+(\d{1,18})\s+(?:\d+%|-)\s+(/.*)$")
 _FRAMES = ("tool", "disk", "inodes", "loader", "program", "emulated", "option")
 _STILL = ("machine", "uid", "gid", "user", "group", "notes", "userland")
+"""What does not change in a boot, and what programs have to be started for."""
 _BOOT_ID = 64
 """Characters that the name of a boot has at most; the kernel's have 36."""
 _BUILD_ID = 3

@@ -11,7 +11,6 @@ token=$1
 owner=$2
 before=$4
 large=$5
-bytes=$6
 hashing=
 phase=10
 find_state
@@ -123,9 +122,10 @@ batch "$control/resumed" take || fail
 forget_before
 batch "$control/linked" link_over && batch "$control/copied" copy_over || fail
 phase=12
+# verify LIST BYTES
 verify() {
     [ -s "$1" ] || return 0
-    if [ "$bytes" -ge "$worth_openssl" ] && as_listed "$1"; then return 0; fi
+    if [ "$2" -ge "$worth_openssl" ] && as_listed "$1"; then return 0; fi
     sha256sum -c "$1" > "$control/report" 2>&1 || {
         grep -v ': OK$' "$control/report" | head -n 20 >&2
         fail
@@ -133,9 +133,8 @@ verify() {
 }
 [ -z "$hashing" ] || wait "$hashing"
 hashing=
-verify "$control/sums"
-bytes=$worth_openssl
-[ -f "$control/hashed" ] || verify "$control/sums_large"
+verify "$control/sums" "$6"
+[ -f "$control/hashed" ] || verify "$control/sums_large" "$worth_openssl"
 phase=13
 batch "$control/attributes" set_attributes || fail
 echo "$3" > "$control/keep" || fail

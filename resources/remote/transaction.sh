@@ -35,7 +35,6 @@ sha256_of() {
 
 # as_listed LIST: whether files are as a list for `sha256sum -c` says, asked of openssl; it cannot tell: 1.
 as_listed() {
-    set -- "$1"
     listed=
     while IFS= read -r line; do
         set -- "$@" "${line#*  }"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,16 +28,9 @@ class Rebooting(LocalShell):
         self.boot_id = folder / "boot_id"
         self.said: list[str] = []
 
-    async def run(
-        self,
-        script: str,
-        arguments: Sequence[str] = (),
-        source: AsyncIterator[bytes] | None = None,
-        output: Callable[[bytes], None] | None = None,
-        gentle: bool = False,
-    ) -> Completed:
+    async def run(self, script: str, *rest: Any, **named: Any) -> Completed:
         assert BOOT_ID in script
-        done = await super().run(script.replace(BOOT_ID, str(self.boot_id)), arguments, source, output, gentle)
+        done = await super().run(script.replace(BOOT_ID, str(self.boot_id)), *rest, **named)
         self.said.append(done.text)
         return done
 
