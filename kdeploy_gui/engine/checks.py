@@ -51,15 +51,11 @@ def refusal(failed: Sequence[CheckDone], message: str, *, on_target: str = "", t
 
 
 def readiness_checks(
-    limits: Validation,
-    boot_id: str,
-    facts: Facts,
-    manifest: Sequence[ManifestEntry],
-    states: Mapping[str, FileState],
+    limits: Validation, boot_id: str, facts: Facts, manifest: Sequence[ManifestEntry]
 ) -> tuple[CheckDone, ...]:
-    """All checks, the failed ones too; `boot_id` is that of the stages before, `facts` are those of now."""
+    """All checks, the failed ones too; `boot_id` is that of the stages before, `facts` those of now with all files."""
     return (
-        _files(manifest, states),
+        _files(manifest, facts.files),
         _boot(boot_id, facts),
         with_reason(_kernel(limits, facts), "E-CHECK-KERNEL", f"uname -r says {facts.kernel_release or 'nothing'}"),
         _arch(limits, facts),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -53,6 +53,7 @@ from kdeploy_gui.ports import (
     Target,
 )
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 CLOCK_SLACK = 2.0
 """Seconds by which a machine's clock may have been read too late."""
@@ -85,11 +86,24 @@ class Digests:
         self._content = content
         self._known: dict[str, asyncio.Task[str]] = {}
         self._requirements: dict[str, asyncio.Task[Requirement]] = {}
+        self._groups: dict[tuple[str, ...], asyncio.Task[list[tuple[str, Requirement]]]] = {}
         self._stop = threading.Event()
 
     async def of(self, source: SourceFile) -> str:
         """The digest; raises ArtifactError. A failure is not remembered, so that a retry reads the file again."""
         return await _once(self._known, source.path, partial(self._content.digest, source, self._stop.is_set))
+
+    async def learn(self, files: Sequence[PlannedFile]) -> list[tuple[str, Requirement]]:
+        """Digest and needs of each file of a group, which is read in one go; raises ArtifactError as `of` does."""
+        paths = tuple(each.source.path for each in files)
+        return await _once(self._groups, paths, partial(self._read, files))
+
+    def _read(self, files: Sequence[PlannedFile]) -> list[tuple[str, Requirement]]:
+        digest, requirement = self._content.digest, self._content.requirement
+        return [
+            (digest(each.source, self._stop.is_set), requirement(each.source) if each.type in RUN else None)
+            for each in files
+        ]
 
     async def requirement(self, file: PlannedFile) -> Requirement:
         """What a file that is to be run needs of its machine; raises ArtifactError."""
@@ -102,12 +116,12 @@ class Digests:
         self._stop.set()
 
 
-async def _once(known: dict[str, asyncio.Task[T]], path: str, work: Callable[[], T]) -> T:
-    task = known.get(path)
+async def _once(known: dict[K, asyncio.Task[T]], key: K, work: Callable[[], T]) -> T:
+    task = known.get(key)
     if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
         task = asyncio.ensure_future(asyncio.to_thread(work))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        known[path] = task
+        known[key] = task
     return task.result() if task.done() else await asyncio.shield(task)
 
 

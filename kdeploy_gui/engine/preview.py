@@ -246,7 +246,7 @@ class _Look:
 
     def _checks(self, facts: Facts) -> tuple[str, ...]:
         """Checks that would fail now; those that nothing here can change refuse the environment."""
-        checks = readiness_checks(self._plan.validation, facts.boot_id, facts, (), {})
+        checks = readiness_checks(self._plan.validation, facts.boot_id, facts, ())
         remedies, name = self._ports.remedies, self._environment.name
         failed = [with_remedy(each, remedies, name) for each in checks if not each.ok]
         lasting = [each for each in failed if each.check in LASTING]

@@ -65,15 +65,14 @@ async def _look(
     target = await ports.connector.connect(environment)
     try:
         async with asyncio.timeout(PATIENCE):
-            facts = await target.facts(FactsQuery(folders=tuple(folders), health=True))
+            paths = tuple(each.path for each in mark.manifest) if files and mark is not None and mark.ready else ()
+            facts = await target.facts(FactsQuery(folders=tuple(folders), health=True, files=paths))
             if mark is None or not mark.ready:
                 return facts, None, ()
             lost: tuple[str, ...] = ()
             if mark.relied_on and facts.boot_id == mark.boot_id:
                 lost = mark.lost(await ports.instruments.detect(target, mark.relied_on))
-            if not files:
-                return facts, None, lost
-            return facts, await target.survey([each.path for each in mark.manifest]), lost
+            return facts, facts.files if files else None, lost
     except TimeoutError as error:
         raise NetworkError(
             "E-STALLED",

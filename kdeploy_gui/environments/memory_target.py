@@ -43,6 +43,7 @@ class MemoryTarget:
     async def facts(self, query: FactsQuery) -> Facts:
         """See `Target.facts`."""
         await self._machine.enter("facts")
+        files = await self.survey(query.files) if query.files else {}
         facts = self._machine.facts
         disk = Disk(self._machine.free_bytes, 1 << 31, 1 << 16, "/")
         return replace(
@@ -52,6 +53,7 @@ class MemoryTarget:
             programs={each: self._machine.programs.get(each, Presence.RUNS) for each in query.programs},
             folders={path: Folder(path, path, disk=disk, mount="/") for path in map(facts.expand, query.folders)},
             health=(facts.health or Health()) if query.health else None,
+            files=files,
         )
 
     async def survey(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from kdeploy_gui.model.command import Completed
 from kdeploy_gui.model.facts import FactsQuery
@@ -22,6 +23,12 @@ def facts_bound(query: FactsQuery) -> int:
 def survey_bound(paths: Iterable[str]) -> int:
     """The bytes that an answer to `survey.sh` can have at most."""
     return _FIXED + sum(_PER_FILE + 32 * len(path) for path in paths)
+
+
+def apart(done: Completed) -> tuple[Completed, Completed]:
+    """The answers of `facts.sh` and of the `survey.sh` behind it, whose first line is its clock."""
+    facts, clock, files = done.stdout.partition(b"\nc\t")
+    return replace(done, stdout=facts), replace(done, stdout=clock + files)
 
 
 def in_bounds(done: Completed, bound: int) -> str:

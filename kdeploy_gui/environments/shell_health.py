@@ -18,14 +18,15 @@ _STOPPED = frozenset({"errors=remount-ro", "emergency_ro"})
 
 def health_in(text: str) -> Health | None:
     """None where nobody asked for it."""
-    said: dict[str, list[str]] = {key: [] for key in ("health", "temperature", "mounted", "fstab", "kernel_log")}
+    keys = ("health", "temperature", "mounted", "fstab", "kernel_errors", "kernel_log")
+    said: dict[str, list[str]] = {key: [] for key in keys}
     for line in text.split("\n"):
         key, _, value = line.partition("\t")
         if key in said:
             said[key].append(value)
     if not said["health"]:
         return None
-    count, last = _errors(said["kernel_log"])
+    count, last = _errors(said["kernel_errors"], said["kernel_log"])
     return Health(_hottest(said["temperature"]), _read_only(said["mounted"], said["fstab"]), count, last)
 
 
@@ -56,9 +57,8 @@ def _places(lines: Sequence[str]) -> Iterator[tuple[str, frozenset[str]]]:
         yield _ESCAPE.sub(lambda found: chr(int(found[1], 8)), path), frozenset(options.split(","))
 
 
-def _errors(lines: Sequence[str]) -> tuple[int | None, tuple[str, ...]]:
-    """From numbers and lines in turn; the last pair says that the whole log was read."""
-    numbers, texts = lines[::2], lines[1::2]
-    if len(numbers) != len(texts) or not texts or texts[-1] != _ALL_READ or not numbers[-1].isdecimal():
+def _errors(counts: Sequence[str], last: Sequence[str]) -> tuple[int | None, tuple[str, ...]]:
+    """How many lines there are, and the last of them; the very last one says that the whole log was read."""
+    if not counts or not re.fullmatch(r"[1-9]\d{0,8}", counts[0]) or not last or last[-1] != _ALL_READ:
         return None, ()
-    return int(numbers[-1]) - 1, tuple(_LEVEL.sub("", each, count=1) for each in texts[:-1])
+    return int(counts[0]) - 1, tuple(_LEVEL.sub("", each, count=1) for each in last[:-1])

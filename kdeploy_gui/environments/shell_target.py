@@ -14,7 +14,7 @@ from kdeploy_gui import resources
 from kdeploy_gui.environments import kernel_log, tar_stream
 from kdeploy_gui.environments.control_lists import Staging, is_large
 from kdeploy_gui.environments.shell import Meter, Shell, once, stream
-from kdeploy_gui.environments.shell_answers import facts_bound, in_bounds, survey_bound
+from kdeploy_gui.environments.shell_answers import apart, facts_bound, in_bounds, survey_bound
 from kdeploy_gui.environments.shell_facts import Unmoving, asked, parse_facts
 from kdeploy_gui.environments.shell_packages import ShellPackages
 from kdeploy_gui.environments.shell_reasons import MEASURED, OTHER_BYTES, changed_on_the_way, measured
@@ -69,8 +69,12 @@ class ShellTarget:
         tools = tuple(dict.fromkeys((*NEEDED, *query.tools)))
         before = time.time()
         arguments = (self._unmoving.boot_id, str(len(tools)), *tools, *query.paths)
-        source = once(asked(query).encode("utf-8", "surrogateescape"))
-        done = await self._shell.run(resources.text("remote/facts.sh"), arguments, source)
+        script, questions = resources.text("remote/facts.sh"), asked(query)
+        if query.files:
+            script = _with_functions(f"{script}{resources.text('remote/survey.sh')}")
+            questions = f"{questions}\n\n{self._listing(query.files)}"
+        said = await self._shell.run(script, arguments, once(questions.encode("utf-8", "surrogateescape")))
+        done, surveyed = apart(said)
         facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query), self._unmoving)
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
         if missing:
@@ -81,18 +85,20 @@ class ShellTarget:
                 tool=", ".join(missing),
             )
         self._unmoving.hear(done, facts)
-        return replace(facts, tools={tool: facts.tools.get(tool, "") for tool in query.tools})
+        return replace(
+            facts,
+            tools={tool: facts.tools.get(tool, "") for tool in query.tools},
+            files=self._states(surveyed, query.files) if query.files else {},
+        )
 
     async def survey(
         self, paths: Sequence[str], *, sweep: bool = False, resume: Mapping[str, str] = NOTHING
     ) -> Mapping[str, FileState]:
         """See `Target.survey`. A file that has not changed since this target was asked before is not read again."""
-        known = {path: self._seen[path] for path in paths if path in self._seen and self._seen[path].stamp}
-        stamps = {path: known[path].stamp if path in known else "-" for path in paths}
         wanted = "".join(f"{sha256}\t{path}\n" for path, sha256 in resume.items()) + "\n" if sweep else ""
-        listing = wanted + "".join(f"{stamp}\t{path}\n" for path, stamp in stamps.items())
+        listing = once((wanted + self._listing(paths)).encode())
         mode = "sweep" if sweep else "look"
-        done = await self._shell.run(_script("survey"), (mode, self._owner), once(listing.encode()))
+        done = await self._shell.run(_script("survey"), (mode, self._owner), listing)
         refuse_locked(done)
         if done.status == STUCK:
             raise TargetError(
@@ -101,7 +107,21 @@ class ShellTarget:
                 on_target="Mixed: the previous files are kept in folders named .kdeploy-*.part.",
                 evidence=evidence_of("survey", done),
             )
-        on_target = UNKNOWN if sweep else "Nothing was changed."
+        found = self._states(done, paths, UNKNOWN if sweep else "Nothing was changed.")
+        if sweep:
+            self._begun = parse_begun(done.text)
+        return found
+
+    def _listing(self, paths: Sequence[str]) -> str:
+        """What `survey.sh` is asked: the stamps that files bore when they were last seen, and the paths."""
+        return "".join(
+            f"{self._seen[path].stamp or '-' if path in self._seen else '-'}\t{path}\n" for path in dict.fromkeys(paths)
+        )
+
+    def _states(
+        self, done: Completed, paths: Sequence[str], on_target: str = "Nothing was changed."
+    ) -> Mapping[str, FileState]:
+        """What `survey.sh` said. Raises TargetError E-COMMAND, E-SHELL, E-TOOL-MISSING."""
         if done.status != 0:
             raise TargetError(
                 "E-COMMAND",
@@ -110,9 +130,9 @@ class ShellTarget:
                 evidence=evidence_of("survey", done),
                 title="looking at files",
             )
+        known = {path: self._seen[path] for path in paths if path in self._seen and self._seen[path].stamp}
         try:
-            said = in_bounds(done, survey_bound(stamps))
-            found, begun = parse_survey(said, known), parse_begun(said)
+            found = parse_survey(in_bounds(done, survey_bound(paths)), known)
         except ValueError as nonsense:
             raise TargetError(
                 "E-SHELL",
@@ -128,9 +148,7 @@ class ShellTarget:
                 evidence=evidence_of("survey", done),
                 tool="stat with -c",
             )
-        self._seen.update((path, replace(found[path], staged=None)) for path in stamps if path in found)
-        if sweep:
-            self._begun = begun
+        self._seen.update((path, replace(found[path], staged=None)) for path in paths if path in found)
         return {path: found.get(path, FileState(path, FileKind.MISSING)) for path in paths}
 
     async def place(self, batch: Batch, progress: Callable[[int], None]) -> None:
@@ -227,4 +245,8 @@ class ShellTarget:
 
 def _script(name: str) -> str:
     """A script that works on sets of files, with the functions it stands on."""
-    return "".join(resources.text(f"remote/{each}.sh") for each in ("transaction", "versions", name))
+    return _with_functions(resources.text(f"remote/{name}.sh"))
+
+
+def _with_functions(script: str) -> str:
+    return "".join((resources.text("remote/transaction.sh"), resources.text("remote/versions.sh"), script))

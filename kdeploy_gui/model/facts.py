@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kdeploy_gui.model.abi import Abi
-from kdeploy_gui.model.files import FileKind
+from kdeploy_gui.model.files import FileKind, FileState
 from kdeploy_gui.model.health import Health
 
 
@@ -16,7 +16,8 @@ class FactsQuery:
     """What to ask for beyond the fixed facts: commands to look up and paths whose file system to measure.
 
     `programs` are paths that shall be executable, `folders` those that files go to; both may start with `~/`.
-    `options` are options of the kernel's configuration, without CONFIG_. `health` asks how the machine is doing.
+    `options` are options of the kernel's configuration, without CONFIG_. `health` asks how the machine is doing,
+    `files` what stands at absolute paths.
     """
 
     tools: tuple[str, ...] = ()
@@ -25,6 +26,7 @@ class FactsQuery:
     folders: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     health: bool = False
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Facts:
     clock is read in whole seconds), `tools` maps each asked command to its path, empty if it is missing. `userland` is
     what /bin/sh is made for, `emulated` what user-mode emulators are registered for, `loaders` are the dynamic loaders
     that are there; `folders` by their absolute paths. `options` are those asked for that the kernel is built with, None
-    where its configuration cannot be read. `health` is None where it was not asked for.
+    where its configuration cannot be read. `health` is None where it was not asked for. `files` are as
+    `Target.survey` tells them.
     """
 
     kernel_release: str
@@ -118,6 +121,7 @@ class Facts:
     folders: Mapping[str, Folder] = field(default_factory=dict)
     options: frozenset[str] | None = None
     health: Health | None = None
+    files: Mapping[str, FileState] = field(default_factory=dict)
 
     def expand(self, path: str) -> str:
         """`~/x` as an absolute path on this target; other paths unchanged."""

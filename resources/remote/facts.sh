@@ -3,7 +3,7 @@
 # $2: number of commands to look up; then the commands; then paths whose file system is measured.
 # stdin: `option<TAB>NAME` whether the kernel is built with that, `program<TAB>PATH` whether that can be executed, then
 # `step<TAB>PATH` who owns that, then `folder<TAB>PATH` where that really is and what file system holds it; `health` what
-# is wrong with the machine.
+# is wrong with the machine. After an empty line: what survey.sh is asked, if that follows.
 LC_ALL=C
 export LC_ALL
 
@@ -23,7 +23,8 @@ tell() {
     say "$1" "$line"
 }
 
-say clock "$(date +%s)"
+clock=$(date +%s)
+say clock "$clock"
 if [ -r /proc/sys/kernel/osrelease ] && [ -r /proc/sys/kernel/version ]; then
     tell kernel_release /proc/sys/kernel/osrelease
     tell kernel_build /proc/sys/kernel/version
@@ -160,10 +161,11 @@ tell_steps() {
     [ $# -eq 0 ] || stat -c 's	%f	%u	%g	%n' -- "$@" 2>/dev/null
 }
 
-# Every step of the way to $1.
+# Every step of the way to $1, and the others.
 tell_way() {
     step=$1
-    set -- /
+    shift
+    set -- / "$@"
     while [ -n "$step" ]; do
         set -- "$@" "$step"
         step=${step%/*}
@@ -210,8 +212,8 @@ tell_options() {
     done
 }
 
-# Sensors, mounts of disks with what /etc/fstab wants of them, and the kernel's errors: how many, and the last five.
-# The log's end is told, too: without it nobody may read it. Tools differ in --level, but all have -r.
+# Sensors, mounts of disks with what /etc/fstab wants of them, and the kernel's errors: how many lines, and the last ones,
+# of which the log's end is one: without it nobody may read it. Tools differ in --level, but all have -r.
 tell_health() {
     say health asked
     for file in /sys/class/thermal/thermal_zone*/temp; do
@@ -227,15 +229,21 @@ tell_health() {
             case $device in '' | '#'*) ;; *) say fstab "$options	$path" ;; esac
         done < /etc/fstab
     fi
-    tell_lines kernel_log "$({ dmesg -r 2>/dev/null && echo '<ok>'; } | sed -n -e '/^<[0-3]>/p' -e '/^<ok>$/p' |
-        sed = | tail -n 12 | cut -c 1-300)"
+    errors=$({ dmesg -r 2>/dev/null && echo '<ok>'; } | sed -n -e '/^<[0-3]>/p' -e '/^<ok>$/p')
+    by_lines
+    set -- $errors
+    by_words
+    say kernel_errors $#
+    [ $# -le 6 ] || shift $(($# - 6))
+    for line do printf 'kernel_log\t%.300s\n' "$line"; done
 } 2>/dev/null
 
 # While steps are read the arguments are those to tell about, then file systems to measure.
 set --
-wanted=$(cat)
+asking=$(cat)
+listing=${asking#*"$newline$newline"}
 by_lines
-for line in $wanted; do
+for line in ${asking%%"$newline$newline"*}; do
     by_words
     kind=${line%%"$tab"*}
     path=${line#*"$tab"}
@@ -274,8 +282,7 @@ for line in $wanted; do
         folder)
             if [ -z "$folders" ]; then
                 folders=yes
-                tell_steps "$@"
-                tell_way "$HOME"
+                tell_way "$HOME" "$@"
                 set --
             fi
             say folder "$place"
@@ -307,4 +314,4 @@ if [ -n "$folders" ]; then
         say mount "$flags	$path"
     done < /proc/mounts
 fi
-exit 0
+set -- asked

@@ -1,7 +1,7 @@
 # What stands at each path of the lines `stamp<TAB>path` on stdin: `k<TAB>kind<TAB>path`, of files and links
 # `s<TAB>mode<TAB>size<TAB>owner<TAB>path`, of links `l<TAB>what it says<TAB>path`, of files `t<TAB>stamp<TAB>path` and
 # the lines of sha256sum, or `u<TAB>path` where the stamp is still the one given (`-`: none). Before them
-# `c<TAB>seconds`, this machine's clock.
+# `c<TAB>seconds`, this machine's clock. $1 = asked: facts.sh came before, which has read stdin and the clock.
 # With $1 = sweep what interrupted deployments left behind is removed first; else nothing changes. Then lines
 # `sha256<TAB>path` up to an empty one come before the others: files whose transfer is worth going on with. Of one attempt
 # what is there of them stays: `p<TAB>name of the staging folders<TAB>staged file<TAB>bytes<TAB>their sha256<TAB>path`.
@@ -123,9 +123,13 @@ tell_link() {
     printf 'l\t%s\t%s\n' "$leads_to" "$1"
 }
 
-printf 'c\t%s\n' "$(date +%s)"
+if [ "$1" != asked ]; then
+    clock=$(date +%s)
+    listing=$(cat)
+fi
+printf 'c\t%s\n' "$clock"
 set --
-for line in $(cat); do
+for line in $listing; do
     stamp=${line%%"$tab"*}
     path=${line#*"$tab"}
     if [ -L "$path" ]; then

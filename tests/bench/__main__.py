@@ -1,12 +1,13 @@
 """kdeploy against rsync, pyinfra and ansible-core: 40 files to 10 loopback targets, first and unchanged deployment.
 
 `kdeploy` is the command from its start to its end; `kdeploy, open` is a program that is open, as the window is: it was
-started before, and uses connections of the run before again. pyinfra and ansible-core take minutes and so run once.
-Then one large file against the bare stream that carries it, and `plan show`.
+started before, and uses connections of the run before again. The tools take turns in every round, so that none has a
+quieter machine than the others; pyinfra and ansible-core take minutes and so run once.
+Then one large file against a bare asyncssh stream, with asyncssh's algorithms and with kdeploy's, and `plan show`.
 
 On loopback both ends share the processors of one machine; `--link 1gbit` measures on a link as a lab has it (root, tc).
 
-python -m tests.bench [--targets 10] [--rounds 3] [--large 500000000] [--without-others] [--link RATE] [--json]
+python -m tests.bench [--targets 10] [--rounds 5] [--large 500000000] [--without-others] [--link RATE] [--json]
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import NoReturn
 
 from kdeploy_gui.app import home_from_environment, open_services
+from kdeploy_gui.environments.ssh_algorithms import transport
 from kdeploy_gui.model.event import RunFinished, StageFinished
 from kdeploy_gui.model.stage import Outcome, Stage
 from tests.bench.others import has, run_ansible, run_pyinfra, run_rsync
@@ -77,19 +80,25 @@ def open_program(lab: Path, plan: Path) -> Iterator[Callable[[], float]]:
         yield deploy
 
 
-def measure(tool: str, rounds: int, forget: Callable[[], None], work: Callable[[], object]) -> list[Figure]:
-    """First deployment and unchanged re-run, `rounds` times."""
-    taken: dict[str, list[tuple[float, float]]] = {"first": [], "unchanged": []}
-    for _ in range(rounds):
-        forget()
-        for times in taken.values():
-            before, started = _cpu(), time.perf_counter()
-            work()
-            times.append((time.perf_counter() - started, _cpu() - before))
-    return [
-        Figure(tool, situation, median(t[0] for t in times), median(t[1] for t in times), max(t[0] for t in times))
-        for situation, times in taken.items()
-    ]
+class Measurements:
+    """Wall and CPU seconds by tool and situation."""
+
+    def __init__(self) -> None:
+        self._taken: dict[tuple[str, str], list[tuple[float, float]]] = {}
+
+    def take(self, tool: str, situation: str, work: Callable[[], object]) -> None:
+        """Measure a piece of work once more."""
+        before, started = _cpu(), time.perf_counter()
+        work()
+        times = (time.perf_counter() - started, _cpu() - before)
+        self._taken.setdefault((tool, situation), []).append(times)
+
+    def figures(self) -> list[Figure]:
+        """Medians, in the order in which the work was first measured."""
+        return [
+            Figure(*of, median(t[0] for t in times), median(t[1] for t in times), max(t[0] for t in times))
+            for of, times in self._taken.items()
+        ]
 
 
 def on_link(rate: str) -> NoReturn:
@@ -125,39 +134,55 @@ def report(figures: Sequence[Figure]) -> str:
 def large(bench: Bench, size: int, rounds: int) -> Iterator[str]:
     """Rates of one large file: the bare stream, kdeploy's transfer, kdeploy's whole run."""
     plan = make_large_plan(bench, size)
-    taken: dict[str, list[float]] = {"bare stream": [], "kdeploy, transfer": [], "kdeploy, open": []}
+    bare, same, transfer, whole = (
+        "bare stream",
+        "bare stream, kdeploy's algorithms",
+        "kdeploy, transfer",
+        "kdeploy, open",
+    )
+    taken: dict[str, list[float]] = {name: [] for name in (bare, same, transfer, whole)}
     with open_program(bench.lab, plan) as deploy:
         for _ in range(rounds):
-            bench.forget()
-            taken["bare stream"].append(timed(lambda: stream(bench)))
+            for name, algorithms in ((bare, {}), (same, transport(bench.sshd.environment()))):
+                bench.forget()
+                taken[name].append(timed(partial(stream, bench, algorithms)))
             bench.forget()
             started = time.perf_counter()
-            taken["kdeploy, transfer"].append(deploy())
-            taken["kdeploy, open"].append(time.perf_counter() - started)
+            taken[transfer].append(deploy())
+            taken[whole].append(time.perf_counter() - started)
     rates = {name: size / median(times) / 1e6 for name, times in taken.items()}
     for name, rate in rates.items():
-        yield f"{size / 1e6:.0f} MB, {name}: {rate:.0f} MB/s, {rate / rates['bare stream']:.2f} of the bare stream"
+        parts = " and ".join(f"{rate / rates[each]:.2f}" for each in (bare, same))
+        yield f"{size / 1e6:.0f} MB, {name}: {rate:.0f} MB/s, {parts} of the bare streams"
 
 
 def compare(bench: Bench, rounds: int, *, others: bool) -> list[Figure]:
-    """All tools, one after the other."""
-    figures = measure("rsync", rounds, bench.forget, lambda: run_rsync(bench))
-    figures += measure("kdeploy", rounds, bench.forget, lambda: run_kdeploy(bench, "deploy"))
-    figures += measure("kdeploy show", rounds, lambda: None, lambda: run_kdeploy(bench, "plan", "show"))[-1:]
+    """All tools, in turns."""
+    taken = Measurements()
+
+    def both(tool: str, work: Callable[[], object]) -> None:
+        bench.forget()
+        taken.take(tool, "first", work)
+        taken.take(tool, "unchanged", work)
+
     with open_program(bench.lab, bench.plan) as deploy:
-        figures += measure("kdeploy, open", rounds, bench.forget, deploy)
+        for _ in range(rounds):
+            both("rsync", lambda: run_rsync(bench))
+            both("kdeploy, open", deploy)
+            both("kdeploy", lambda: run_kdeploy(bench, "deploy"))
+            taken.take("kdeploy show", "unchanged", lambda: run_kdeploy(bench, "plan", "show"))
     if others and has("pyinfra"):
-        figures += measure("pyinfra", 1, bench.forget, lambda: run_pyinfra(bench))
+        both("pyinfra", lambda: run_pyinfra(bench))
     if others and has("ansible-playbook"):
-        figures += measure("ansible", 1, bench.forget, lambda: run_ansible(bench))
-    return figures
+        both("ansible", lambda: run_ansible(bench))
+    return taken.figures()
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--targets", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--large", type=int, default=500_000_000, help="bytes of the large file; 0: none")
     parser.add_argument("--without-others", action="store_true", help="leave out pyinfra and ansible-core")
     parser.add_argument("--json", action="store_true")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import asyncssh
 
 from kdeploy_gui.defaults import CHUNK
-from kdeploy_gui.environments.ssh_algorithms import transport
 from tests.bench.suite import Bench
 
 
@@ -30,12 +29,12 @@ def make_large_plan(bench: Bench, size: int) -> Path:
     return plan
 
 
-def stream(bench: Bench) -> None:
-    """The bytes of the file through asyncssh into `cat`, with kdeploy's algorithms, and onto the disk."""
-    asyncio.run(_stream(bench))
+def stream(bench: Bench, algorithms: Mapping[str, str]) -> None:
+    """The bytes of the file through asyncssh into `cat` and onto the disk; no `algorithms`: those asyncssh prefers."""
+    asyncio.run(_stream(bench, algorithms))
 
 
-async def _stream(bench: Bench) -> None:
+async def _stream(bench: Bench, algorithms: Mapping[str, str]) -> None:
     target = bench.sshd.environment()
     async with asyncssh.connect(
         target.host,
@@ -44,7 +43,7 @@ async def _stream(bench: Bench) -> None:
         client_keys=[target.identity_file],
         known_hosts=None,
         config=None,
-        **transport(target),
+        **algorithms,
     ) as connection:
         command = "mkdir -p kdeploy && cat > kdeploy/image && sync kdeploy/image"
         process = await connection.create_process(f"cd && {command}", encoding=None)

@@ -47,7 +47,7 @@ class HookedTarget:
         self._closed = closed
 
     async def facts(self, query: FactsQuery) -> Facts:
-        await self._hook(self._name, "facts")
+        await self._hook(self._name, "survey" if query.files else "facts")
         return await self._inner.facts(query)
 
     async def survey(

@@ -36,7 +36,7 @@ STATE = FileState("/opt/t/one", FileKind.FILE, "ab", 0o755, "root:root", 4)
 
 
 def checked(limits: Validation, facts: Facts = FACTS, state: FileState = STATE) -> dict[str, CheckDone]:
-    checks = readiness_checks(limits, FACTS.boot_id, facts, [ENTRY], {ENTRY.path: state})
+    checks = readiness_checks(limits, FACTS.boot_id, replace(facts, files={ENTRY.path: state}), [ENTRY])
     return {each.check: each for each in checks}
 
 
@@ -106,7 +106,7 @@ def test_a_reboot_since_the_connection_is_found() -> None:
 def test_a_machine_that_cannot_tell_its_boot_is_not_ready() -> None:
     """READY is bound to a boot: without one nothing would ever drop the mark."""
     unknown = replace(FACTS, boot_id="")
-    checks = readiness_checks(Validation(), "", unknown, [], {})
+    checks = readiness_checks(Validation(), "", unknown, [])
     boot = next(each for each in checks if each.check == "boot")
     assert plain(boot) == CheckDone("boot", False, "no boot id", "any boot id")
 
@@ -119,7 +119,7 @@ def test_a_kernel_release_that_is_no_version_fits_no_range(release: str) -> None
 def test_many_wrong_files_are_named_up_to_ten() -> None:
     manifest = [replace(ENTRY, path=f"/opt/t/{number}") for number in range(50)]
     states = {each.path: FileState(each.path, FileKind.MISSING) for each in manifest}
-    files = readiness_checks(Validation(), FACTS.boot_id, FACTS, manifest, states)[0]
+    files = readiness_checks(Validation(), FACTS.boot_id, replace(FACTS, files=states), manifest)[0]
     assert files.value.count("is missing") == 10
 
 
@@ -149,8 +149,8 @@ GAP = re.compile("<[a-z]+>")
 def failing() -> Iterator[CheckDone]:
     """Every check there is, each in every way in which it can fail."""
     wrong = {ENTRY.path: FileState(ENTRY.path, FileKind.MISSING)}
-    yield from readiness_checks(IMPOSSIBLE, "another boot", FACTS, [ENTRY], wrong)
-    yield from readiness_checks(IMPOSSIBLE, "", replace(FACTS, health=None, disks={}), [ENTRY], wrong)
+    yield from readiness_checks(IMPOSSIBLE, "another boot", replace(FACTS, files=wrong), [ENTRY])
+    yield from readiness_checks(IMPOSSIBLE, "", replace(FACTS, health=None, disks={}, files=wrong), [ENTRY])
     broken = {"broken-tool": Found(Presence.BROKEN, "cannot execute")}
     yield from probe_checks(IMPOSSIBLE, Probed({"MODULES": "y"}, "/proc/config.gz", REACHED, broken))
     yield from probe_checks(IMPOSSIBLE, Probed())

@@ -21,7 +21,7 @@ def commands(server: Sshd) -> int:
 
 
 @pytest.mark.sshd
-async def test_a_look_asks_for_facts_and_of_a_ready_machine_for_its_files_and_instruments(
+async def test_a_look_asks_for_facts_with_files_and_of_a_ready_machine_for_its_instruments(
     tmp_path: Path, make_sshd: MakeSshd
 ) -> None:
     server = make_sshd(options={"LogLevel": "VERBOSE"})
@@ -33,9 +33,9 @@ async def test_a_look_asks_for_facts_and_of_a_ready_machine_for_its_files_and_in
 
         files = [memory_file(content, f"{server.home()}/t/{number}", b"x", 0o600) for number in range(20)]
         plan = replace(memory_plan(["board-a"], files), environments=(environment,))
-        for wants, expected in (({}, 2), ({"vulnerabilities": Want.REQUIRED}, 3)):
+        for wants, expected in (({}, 1), ({"vulnerabilities": Want.REQUIRED}, 2)):
             state, _ = await run.run(replace(plan, instrumentation=Instrumentation(wants)))
             assert state.environments["board-a"].ready, state.environments["board-a"].error
             before = commands(server)
             assert (await readiness.check(outside, environment)).ready
-            assert commands(server) - before == expected, "facts, files, and what instruments say"
+            assert commands(server) - before == expected, "facts with files, and what instruments say"

@@ -20,7 +20,7 @@ from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.facts import FactsQuery
 from kdeploy_gui.model.plan import Policy
 from kdeploy_gui.model.run import EnvironmentState
-from kdeploy_gui.model.stage import Status
+from kdeploy_gui.model.stage import Stage, Status
 from tests.cli.program import Lab, kdeploy
 from tests.engine.steps import over_ssh
 from tests.environments.test_ssh_host import connected, refusal, write_key
@@ -194,6 +194,16 @@ async def test_a_link_of_a_few_bytes_a_second_is_slow_and_not_broken(sshd: Sshd,
 
 async def honestly(channel: asyncssh.SSHServerProcess[bytes], command: str, home: Path) -> None:
     """Run a command as a real machine would."""
+    told, complaints, status = await honest_answer(channel, command, home)
+    channel.stdout.write(told)
+    channel.stderr.write(complaints)
+    channel.exit(status)
+
+
+async def honest_answer(
+    channel: asyncssh.SSHServerProcess[bytes], command: str, home: Path
+) -> tuple[bytes, bytes, int]:
+    """What a real machine says to a command, and its status."""
     process = await asyncio.create_subprocess_exec(
         *("/bin/sh", "-c", command),
         stdin=asyncio.subprocess.PIPE,
@@ -202,15 +212,15 @@ async def honestly(channel: asyncssh.SSHServerProcess[bytes], command: str, home
         env={"HOME": str(home), "PATH": os.defpath},
     )
     told, complaints = await process.communicate(await channel.stdin.read())
-    channel.stdout.write(told)
-    channel.stderr.write(complaints)
-    channel.exit(process.returncode or 0)
+    return told, complaints, process.returncode or 0
+
+
+MARKS = {"facts": "# Facts about this machine", "place": "# Bring a set of files", "survey": "# What stands at"}
 
 
 def script_of(command: str) -> str:
-    """Which of our scripts a command is: `facts`, `survey`, `place` or another."""
-    marks = {"facts": "# Facts about this machine", "place": "# Bring a set of files", "survey": "# What stands at"}
-    return next((name for name, mark in marks.items() if mark in command), "")
+    """Which of our scripts a command is: `facts` (with files or without), `survey`, `place` or another."""
+    return next((name for name, mark in MARKS.items() if mark in command), "")
 
 
 def lying_about(script: str, home: Path, lie: Answer) -> Answer:
@@ -223,6 +233,23 @@ def lying_about(script: str, home: Path, lie: Answer) -> Answer:
             await lie(channel)
         else:
             await honestly(channel, command, home)
+
+    return answer
+
+
+def lying_about_files(home: Path, sweep: bytes | None, look: bytes) -> Answer:
+    """A machine that says of files `sweep`, if anything, before they come, and `look` to facts that ask for them."""
+
+    async def answer(channel: asyncssh.SSHServerProcess[bytes]) -> None:
+        command = channel.command or ""
+        told, complaints, status = await honest_answer(channel, command, home)
+        if script_of(command) == "facts" and MARKS["survey"] in command:
+            told = told.partition(b"\nc\t")[0] + b"\nc\t1\n" + look
+        elif script_of(command) == "survey" and sweep is not None:
+            told = sweep
+        channel.stdout.write(told)
+        channel.stderr.write(complaints)
+        channel.exit(status)
 
     return answer
 
@@ -297,11 +324,22 @@ async def test_lies_about_files_end_that_machine_only(lie: str, tmp_path: Path) 
 
 async def test_answers_about_what_nobody_asked_for_change_nothing(tmp_path: Path) -> None:
     """The machine then says nothing of the files, so they are sent, and found missing in the end."""
-    async with lying(lying_about("survey", tmp_path, saying(ELSEWHERE))) as environment:
+    async with lying(lying_about_files(tmp_path, ELSEWHERE, ELSEWHERE)) as environment:
         board, ready = await deployed_to(environment, tmp_path)
     assert board.error is not None
     assert (board.error.code, ready) == ("E-CHECK", False)
     assert "passwd" not in str(board)
+
+
+@pytest.mark.parametrize("lie", SURVEYS)
+async def test_lies_about_files_that_came_make_no_machine_ready(lie: str, tmp_path: Path) -> None:
+    text = SURVEYS[lie](f"{tmp_path}/target/one")
+    async with lying(lying_about_files(tmp_path, None, text)) as environment:
+        board, ready = await deployed_to(environment, tmp_path)
+    assert board.error is not None
+    assert (board.error.category, board.error.code, ready) == (Category.TARGET, "E-SHELL", False), board.error
+    assert board.error.where.stage == Stage.VALIDATING
+    assert not list((tmp_path / "target").iterdir()), "taken back"
 
 
 @pytest.mark.parametrize("status", [0, 12, 75, 255])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,12 +21,12 @@ from kdeploy_gui.errors import Category
 from kdeploy_gui.model.check import CheckStep
 from kdeploy_gui.model.environment import Environment
 from kdeploy_gui.model.event import CheckDone, Event, RetryScheduled
-from kdeploy_gui.model.files import FileState
+from kdeploy_gui.model.facts import Facts, FactsQuery
 from kdeploy_gui.model.host_key import HostKey
 from kdeploy_gui.model.plan import Artifact, ArtifactType, Plan
 from kdeploy_gui.model.run import RunState
 from kdeploy_gui.model.stage import Outcome, Stage, StageOutcome, Status
-from kdeploy_gui.ports import NOTHING, Connector, Target
+from kdeploy_gui.ports import Connector, Target
 from tests.engine.steps import after_the_last
 from tests.lab.chaos import Chaos, Direction, Mischief
 from tests.lab.sshd import Sshd
@@ -55,12 +55,12 @@ class Tampering:
 
 
 class _Tampered:
-    """A target; only the look of the deployment sweeps, so the one that does not is the validation's."""
+    """A target; only the validation asks for files together with facts."""
 
     def __init__(self, target: Target, owner: Tampering) -> None:
         self._target = target
         self._owner = owner
-        self.facts = target.facts
+        self.survey = target.survey
         self.place = target.place
         self.restore = target.restore
         self.dependencies = target.dependencies
@@ -69,13 +69,11 @@ class _Tampered:
         self.follow_kernel_log = target.follow_kernel_log
         self.close = target.close
 
-    async def survey(
-        self, paths: Sequence[str], *, sweep: bool = False, resume: Mapping[str, str] = NOTHING
-    ) -> Mapping[str, FileState]:
-        if not sweep:
+    async def facts(self, query: FactsQuery) -> Facts:
+        if query.files:
             self._owner.times += 1
             self._owner.tamper()
-        return await self._target.survey(paths, sweep=sweep, resume=resume)
+        return await self._target.facts(query)
 
 
 def flipped(data: bytes, bit: int) -> bytes:

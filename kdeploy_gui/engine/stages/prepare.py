@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from kdeploy_gui.engine.context import Context
 
+TELLING = 0.1
+"""Seconds between two notes of how far it is."""
+
 
 async def run(context: Context) -> None:
     """Hash and store the plan's sources, and learn what they need.
@@ -12,11 +15,16 @@ async def run(context: Context) -> None:
     """
     files = context.plan.files
     step = max(1, len(files) // 20)
-    for number, file in enumerate(files, 1):
-        context.hashes[file.source.path] = await context.digests.of(file.source)
-        context.requirements[file.source.path] = await context.digests.requirement(file)
-        if number % step == 0 or number == len(files):
-            context.progress(number, len(files), "files")
+    told = context.ports.clock.monotonic()
+    for at in range(0, len(files), step):
+        group = files[at : at + step]
+        for file, (digest, requirement) in zip(group, await context.digests.learn(group), strict=True):
+            context.hashes[file.source.path] = digest
+            context.requirements[file.source.path] = requirement
+        done, now = at + len(group), context.ports.clock.monotonic()
+        if done == len(files) or now - told >= TELLING:
+            told = now
+            context.progress(done, len(files), "files")
     for source in {each.path: each for group in context.plan.package_files.values() for each in group}.values():
         context.hashes[source.path] = await context.digests.of(source)
     await context.keeping.done(context.hashes, context.ports.clock.now())

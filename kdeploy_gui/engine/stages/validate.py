@@ -24,13 +24,13 @@ async def run(context: Context) -> None:
         return
     manifest = context.manifest()
     boot_id = context.known.boot_id
-    facts = await context.look(replace(context.query, health=True, programs=(), folders=(), options=()))
+    query = replace(context.query, health=True, programs=(), folders=(), options=())
+    facts = await context.look(replace(query, files=tuple(each.path for each in manifest)))
     for name, value in facts.health.warnings() if facts.health else ():
         context.emit(FactFound(name, value))
-    states = await target.survey([each.path for each in manifest])
     limits = context.plan.validation
     checks = (
-        *readiness_checks(limits, boot_id, facts, manifest, states),
+        *readiness_checks(limits, boot_id, facts, manifest),
         *probe_checks(limits, await probe(target, limits, facts)),
         *await _instruments(context),
     )
