@@ -45,6 +45,7 @@ class Objects:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "objects"
         self.incoming = folder / "incoming"
+        self._seen_whole: dict[str, tuple[int, ...]] = {}
 
     def path(self, sha256: str) -> Path:
         """Where an object is, or would be."""
@@ -112,12 +113,27 @@ class Objects:
         return size
 
     def is_good(self, sha256: str, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Whether an object is there and whole. Raises Cancelled when `stop` says so."""
+        """Whether an object is there and whole. One that was, and was not written to since, is not read again.
+
+        Raises Cancelled when `stop` says so.
+        """
+        stands = self._stands(sha256)
+        if stands and self._seen_whole.get(sha256) == stands:
+            return True
         try:
             self.check(sha256, stop)
         except ObjectDamaged:
             return False
+        self._seen_whole[sha256] = stands
         return True
+
+    def _stands(self, sha256: str) -> tuple[int, ...]:
+        """What is another after every write to an object; empty where there is none."""
+        try:
+            found = self.path(sha256).stat()
+        except OSError:
+            return ()
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def remove(self, digests: Iterable[str]) -> int:
         """Remove objects and return how many bytes that freed. Hold the store's lock alone."""

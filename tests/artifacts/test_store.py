@@ -246,6 +246,27 @@ def test_sources_are_copied_not_linked(store: ArtifactStore, tmp_path: Path) -> 
     check_whole(store)
 
 
+def test_an_object_that_was_seen_whole_is_read_again_only_after_somebody_wrote_to_it(
+    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = os.urandom(2_000_000)
+    files, path = run_files(tmp_path / "sources", 1, {"a": data}), store.objects.path(digest(data))
+    store.keep(files)
+    store.keep(replace(files, run=2))
+    with monkeypatch.context() as patch:
+        patch.setattr(store.objects, "check", lambda *_: pytest.fail("it was read"))
+        store.keep(replace(files, run=3))
+    before = path.stat()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    store.keep(replace(files, run=4))
+    assert path.read_bytes() == data
+    path.unlink()
+    store.keep(replace(files, run=5))
+    assert path.read_bytes() == data
+    check_whole(store)
+
+
 def test_a_damaged_object_is_never_handed_out_whole(store: ArtifactStore) -> None:
     data = os.urandom(700_000)
     add(store, "a", {"a": data})

@@ -50,6 +50,20 @@ async def test_facts_tell_how_a_machine_is_doing_where_that_is_asked(peer: Peer)
     assert health.kernel_errors is None or health.kernel_errors >= len(health.last_errors)
 
 
+async def test_facts_tell_of_files_what_a_survey_does(peer: Peer, tmp_path: Path) -> None:
+    content = b"#!/bin/sh\nexit 0\n"
+    placed = [placement(tmp_path, f"{peer.root}/{name}", content, 0o750) for name in NASTY]
+    await peer.target.place(Batch(1, tuple(placed)), ignore)
+    paths = (*(each.entry.path for each in placed), f"{peer.root}/missing", peer.root)
+    asked = FactsQuery(("sh",), (peer.root,), folders=(peer.root,), health=True, files=paths)
+    facts = await peer.target.facts(asked)
+    assert (facts.tools["sh"] != "", set(facts.folders), facts.health is None) == (True, {peer.root}, False)
+    assert facts.files == await peer.target.survey(paths)
+    assert [facts.files[path].kind for path in paths[-2:]] == [FileKind.MISSING, FileKind.FOLDER]
+    assert {facts.files[each.entry.path].sha256 for each in placed} == {placed[0].entry.sha256}
+    assert (await peer.target.facts(dataclasses.replace(asked, files=()))).files == {}
+
+
 async def test_facts_tell_the_way_to_folders_and_whether_programs_are_there(peer: Peer) -> None:
     asked = (peer.root, f"{peer.root}/not/there yet", "~/suite", "~")
     facts = await peer.target.facts(FactsQuery(programs=("/bin/sh",), folders=asked))
