@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,10 +22,25 @@ NEAREST = 3
 @contextmanager
 def services(output: Output) -> Iterator[Services]:
     """Services on the user's home and lab file. Raises LocalError where the home or the history cannot be used."""
-    from kdeploy_gui.app import home_from_environment, open_services
+    with _all_at_once():
+        from kdeploy_gui.app import home_from_environment, open_services
 
     with open_services(home_from_environment(), output.lab) as opened:
         yield opened
+
+
+@contextmanager
+def _all_at_once() -> Iterator[None]:
+    """The first import of the engine: nothing that it makes is garbage, now or later, so nobody looks for any."""
+    if "kdeploy_gui.app" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def events_of(opened: Services, run: int) -> list[Event]:

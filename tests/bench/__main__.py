@@ -13,6 +13,7 @@ python -m tests.bench [--targets 10] [--rounds 5] [--large 500000000] [--without
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -65,6 +66,7 @@ def run_kdeploy(bench: Bench, *command: str) -> None:
 @contextmanager
 def open_program(lab: Path, plan: Path) -> Iterator[Callable[[], float]]:
     """A program that deploys the plan each time it is asked to; seconds of its transfer, on the first environment."""
+    gc.freeze()  # as the window does
     with open_services(home_from_environment(), lab) as services:
         planned = services.plans.check(plan).plan
         if planned is None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -189,6 +190,7 @@ def _watch(late: list[float]) -> Iterator[None]:
 
 @contextmanager
 def _window() -> Iterator[MainWindow]:
+    gc.disable()  # as kdeploy_gui.__main__ does
     from PySide6.QtCore import QSettings
 
     from kdeploy_gui.app import home_from_environment, open_services
@@ -198,6 +200,8 @@ def _window() -> Iterator[MainWindow]:
     from kdeploy_gui.ui.main_window import MainWindow
     from kdeploy_gui.ui.session import open_session
 
+    gc.freeze()
+    gc.enable()
     application = make_application()
     look = Look(application)
     look.apply(application)
