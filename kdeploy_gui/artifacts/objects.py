@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from kdeploy_gui.errors import Cancelled
 
 WRITERS = 8
 """Files that are made durable at once: file systems do several for little more than one."""
+SETTLES = 2
+"""Seconds after which every further write moves a file's times: some file systems keep them in steps of two."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -120,15 +123,17 @@ class Objects:
         stands = self._stands(sha256)
         if stands and self._seen_whole.get(sha256) == stands:
             return True
+        is_settled = bool(stands) and max(stands[-2:]) < time.time_ns() - SETTLES * 1_000_000_000
         try:
             self.check(sha256, stop)
         except ObjectDamaged:
             return False
-        self._seen_whole[sha256] = stands
+        if is_settled:
+            self._seen_whole[sha256] = stands
         return True
 
     def _stands(self, sha256: str) -> tuple[int, ...]:
-        """What is another after every write to an object; empty where there is none."""
+        """What is another after every write to an object that has settled; empty where there is none."""
         try:
             found = self.path(sha256).stat()
         except OSError:

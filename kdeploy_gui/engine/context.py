@@ -84,6 +84,8 @@ class Digests:
 
     def __init__(self, content: Content) -> None:
         self._content = content
+        self._digests: dict[str, str] = {}
+        self._needs: dict[str, Requirement] = {}
         self._known: dict[str, asyncio.Task[str]] = {}
         self._requirements: dict[str, asyncio.Task[Requirement]] = {}
         self._groups: dict[tuple[str, ...], asyncio.Task[list[tuple[str, Requirement]]]] = {}
@@ -91,25 +93,32 @@ class Digests:
 
     async def of(self, source: SourceFile) -> str:
         """The digest; raises ArtifactError. A failure is not remembered, so that a retry reads the file again."""
-        return await _once(self._known, source.path, partial(self._content.digest, source, self._stop.is_set))
+        return await _once(self._known, source.path, partial(self._digest, source))
 
     async def learn(self, files: Sequence[PlannedFile]) -> list[tuple[str, Requirement]]:
-        """Digest and needs of each file of a group, which is read in one go; raises ArtifactError as `of` does."""
+        """Digest and needs of each file of a group, which is read in one go. Raises ArtifactError as `of` does; what
+        could be read is remembered then."""
         paths = tuple(each.source.path for each in files)
         return await _once(self._groups, paths, partial(self._read, files))
 
     def _read(self, files: Sequence[PlannedFile]) -> list[tuple[str, Requirement]]:
-        digest, requirement = self._content.digest, self._content.requirement
-        return [
-            (digest(each.source, self._stop.is_set), requirement(each.source) if each.type in RUN else None)
-            for each in files
-        ]
+        return [(self._digest(each.source), self._need(each.source) if each.type in RUN else None) for each in files]
+
+    def _digest(self, source: SourceFile) -> str:
+        if source.path not in self._digests:
+            self._digests[source.path] = self._content.digest(source, self._stop.is_set)
+        return self._digests[source.path]
+
+    def _need(self, source: SourceFile) -> Requirement:
+        if source.path not in self._needs:
+            self._needs[source.path] = self._content.requirement(source)
+        return self._needs[source.path]
 
     async def requirement(self, file: PlannedFile) -> Requirement:
         """What a file that is to be run needs of its machine; raises ArtifactError."""
         if file.type not in RUN:
             return None
-        return await _once(self._requirements, file.source.path, partial(self._content.requirement, file.source))
+        return await _once(self._requirements, file.source.path, partial(self._need, file.source))
 
     def close(self) -> None:
         """Stop reading: nobody waits for the rest."""
@@ -273,7 +282,7 @@ class Context:
 
     def _meet(self, facts: Facts) -> bool:
         """Keep facts, and tell when they are those of another boot; whether they are."""
-        before, self.facts = self.facts, facts
+        before, self.facts = self.facts, replace(facts, files={})
         if before is None:
             self._began = self._clock_there(facts)
         if before is None or facts.boot_id == before.boot_id:

@@ -72,7 +72,7 @@ async def _look(
             lost: tuple[str, ...] = ()
             if mark.relied_on and facts.boot_id == mark.boot_id:
                 lost = mark.lost(await ports.instruments.detect(target, mark.relied_on))
-            return facts, facts.files if files else None, lost
+            return replace(facts, files={}), facts.files if files else None, lost
     except TimeoutError as error:
         raise NetworkError(
             "E-STALLED",

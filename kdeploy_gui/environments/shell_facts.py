@@ -64,7 +64,8 @@ class Unmoving:
 
 
 def parse_facts(done: Completed, now: float, bound: int = sys.maxsize, unmoving: Unmoving | None = None) -> Facts:
-    """Facts from the output of `facts.sh`; `now` is the workstation's time (s) in the middle of the round trip.
+    """Facts from the output of `facts.sh`; `now` is the workstation's time (s) in the middle of the way there and back,
+    which ends with the first bytes of the answer.
 
     An answer of more than `bound` bytes is none. It may leave out what is `unmoving`.
 

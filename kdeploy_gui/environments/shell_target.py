@@ -67,15 +67,14 @@ class ShellTarget:
     async def facts(self, query: FactsQuery) -> Facts:
         """See `Target.facts`. Raises TargetError E-TOOL-MISSING where commands that every deployment needs are gone."""
         tools = tuple(dict.fromkeys((*NEEDED, *query.tools)))
-        before = time.time()
+        known = self._known(query.files)
         arguments = (self._unmoving.boot_id, str(len(tools)), *tools, *query.paths)
-        script, questions = resources.text("remote/facts.sh"), asked(query)
-        if query.files:
-            script = _with_functions(f"{script}{resources.text('remote/survey.sh')}")
-            questions = f"{questions}\n\n{self._listing(query.files)}"
-        said = await self._shell.run(script, arguments, once(questions.encode("utf-8", "surrogateescape")))
+        script = resources.text("remote/facts.sh") + (_script("survey") if query.files else "")
+        questions = once((asked(query) + _listing(query.files, known)).encode("utf-8", "surrogateescape"))
+        moments = [time.time()]
+        said = await self._shell.run(script, arguments, questions, lambda _: moments.append(time.time()))
         done, surveyed = apart(said)
-        facts = parse_facts(done, (before + time.time()) / 2, facts_bound(query), self._unmoving)
+        facts = parse_facts(done, sum(moments[:2]) / len(moments[:2]), facts_bound(query), self._unmoving)
         missing = [tool for tool in NEEDED if not facts.tools.get(tool)]
         if missing:
             raise TargetError(
@@ -88,7 +87,7 @@ class ShellTarget:
         return replace(
             facts,
             tools={tool: facts.tools.get(tool, "") for tool in query.tools},
-            files=self._states(surveyed, query.files) if query.files else {},
+            files=self._states(surveyed, query.files, known) if query.files else {},
         )
 
     async def survey(
@@ -96,7 +95,8 @@ class ShellTarget:
     ) -> Mapping[str, FileState]:
         """See `Target.survey`. A file that has not changed since this target was asked before is not read again."""
         wanted = "".join(f"{sha256}\t{path}\n" for path, sha256 in resume.items()) + "\n" if sweep else ""
-        listing = once((wanted + self._listing(paths)).encode())
+        known = self._known(paths)
+        listing = once((wanted + _listing(paths, known)).encode())
         mode = "sweep" if sweep else "look"
         done = await self._shell.run(_script("survey"), (mode, self._owner), listing)
         refuse_locked(done)
@@ -107,21 +107,26 @@ class ShellTarget:
                 on_target="Mixed: the previous files are kept in folders named .kdeploy-*.part.",
                 evidence=evidence_of("survey", done),
             )
-        found = self._states(done, paths, UNKNOWN if sweep else "Nothing was changed.")
+        found = self._states(done, paths, known, UNKNOWN if sweep else "Nothing was changed.")
         if sweep:
             self._begun = parse_begun(done.text)
         return found
 
-    def _listing(self, paths: Sequence[str]) -> str:
-        """What `survey.sh` is asked: the stamps that files bore when they were last seen, and the paths."""
-        return "".join(
-            f"{self._seen[path].stamp or '-' if path in self._seen else '-'}\t{path}\n" for path in dict.fromkeys(paths)
-        )
+    def _known(self, paths: Sequence[str]) -> Mapping[str, FileState]:
+        """What need not be read again while it bears the same stamp."""
+        return {path: self._seen[path] for path in paths if path in self._seen and self._seen[path].stamp}
 
     def _states(
-        self, done: Completed, paths: Sequence[str], on_target: str = "Nothing was changed."
+        self,
+        done: Completed,
+        paths: Sequence[str],
+        known: Mapping[str, FileState],
+        on_target: str = "Nothing was changed.",
     ) -> Mapping[str, FileState]:
-        """What `survey.sh` said. Raises TargetError E-COMMAND, E-SHELL, E-TOOL-MISSING."""
+        """What `survey.sh` said, which was asked with the stamps of `known`.
+
+        Raises TargetError E-COMMAND, E-SHELL, E-TOOL-MISSING.
+        """
         if done.status != 0:
             raise TargetError(
                 "E-COMMAND",
@@ -130,7 +135,6 @@ class ShellTarget:
                 evidence=evidence_of("survey", done),
                 title="looking at files",
             )
-        known = {path: self._seen[path] for path in paths if path in self._seen and self._seen[path].stamp}
         try:
             found = parse_survey(in_bounds(done, survey_bound(paths)), known)
         except ValueError as nonsense:
@@ -243,10 +247,11 @@ class ShellTarget:
         await self._shell.close()
 
 
+def _listing(paths: Sequence[str], known: Mapping[str, FileState]) -> str:
+    """What `survey.sh` is asked: each path once, with the stamp that is known."""
+    return "".join(f"file\t{known[path].stamp if path in known else '-'}\t{path}\n" for path in dict.fromkeys(paths))
+
+
 def _script(name: str) -> str:
     """A script that works on sets of files, with the functions it stands on."""
-    return _with_functions(resources.text(f"remote/{name}.sh"))
-
-
-def _with_functions(script: str) -> str:
-    return "".join((resources.text("remote/transaction.sh"), resources.text("remote/versions.sh"), script))
+    return "".join(resources.text(f"remote/{each}.sh") for each in ("transaction", "versions", name))

@@ -3,7 +3,7 @@
 # $2: number of commands to look up; then the commands; then paths whose file system is measured.
 # stdin: `option<TAB>NAME` whether the kernel is built with that, `program<TAB>PATH` whether that can be executed, then
 # `step<TAB>PATH` who owns that, then `folder<TAB>PATH` where that really is and what file system holds it; `health` what
-# is wrong with the machine. After an empty line: what survey.sh is asked, if that follows.
+# is wrong with the machine. `file` lines are for survey.sh, if that follows, and come last.
 LC_ALL=C
 export LC_ALL
 
@@ -241,9 +241,8 @@ tell_health() {
 # While steps are read the arguments are those to tell about, then file systems to measure.
 set --
 asking=$(cat)
-listing=${asking#*"$newline$newline"}
 by_lines
-for line in ${asking%%"$newline$newline"*}; do
+for line in $asking; do
     by_words
     kind=${line%%"$tab"*}
     path=${line#*"$tab"}
@@ -255,6 +254,7 @@ for line in ${asking%%"$newline$newline"*}; do
             ;;
     esac
     case $kind in
+        file) break ;;
         option) asked="$asked $path" ;;
         health) health=yes ;;
         program)

@@ -1,4 +1,4 @@
-# What stands at each path of the lines `stamp<TAB>path` on stdin: `k<TAB>kind<TAB>path`, of files and links
+# What stands at each path of the lines `file<TAB>stamp<TAB>path` on stdin: `k<TAB>kind<TAB>path`, of files and links
 # `s<TAB>mode<TAB>size<TAB>owner<TAB>path`, of links `l<TAB>what it says<TAB>path`, of files `t<TAB>stamp<TAB>path` and
 # the lines of sha256sum, or `u<TAB>path` where the stamp is still the one given (`-`: none). Before them
 # `c<TAB>seconds`, this machine's clock. $1 = asked: facts.sh came before, which has read stdin and the clock.
@@ -125,11 +125,12 @@ tell_link() {
 
 if [ "$1" != asked ]; then
     clock=$(date +%s)
-    listing=$(cat)
+    asking=$(cat)
 fi
 printf 'c\t%s\n' "$clock"
 set --
-for line in $listing; do
+for line in $asking; do
+    case $line in file"$tab"*) line=${line#file"$tab"} ;; *) continue ;; esac
     stamp=${line%%"$tab"*}
     path=${line#*"$tab"}
     if [ -L "$path" ]; then

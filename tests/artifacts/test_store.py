@@ -18,6 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from kdeploy_gui.artifacts import objects
 from kdeploy_gui.artifacts.dependencies import with_dependencies
 from kdeploy_gui.artifacts.store import ArtifactStore
 from kdeploy_gui.artifacts.store_lock import StoreLock
@@ -251,7 +252,14 @@ def test_an_object_that_was_seen_whole_is_read_again_only_after_somebody_wrote_t
 ) -> None:
     data = os.urandom(2_000_000)
     files, path = run_files(tmp_path / "sources", 1, {"a": data}), store.objects.path(digest(data))
+    monkeypatch.setattr(objects, "SETTLES", 3600)
     store.keep(files)
+    store.keep(replace(files, run=2))
+    with monkeypatch.context() as patch:
+        patch.setattr(store.objects, "check", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):  # it is read: its times need not move with the next write
+            store.keep(replace(files, run=2))
+    monkeypatch.setattr(objects, "SETTLES", 0)
     store.keep(replace(files, run=2))
     with monkeypatch.context() as patch:
         patch.setattr(store.objects, "check", lambda *_: pytest.fail("it was read"))

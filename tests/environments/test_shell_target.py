@@ -534,3 +534,44 @@ async def test_emulators_that_are_registered_are_found(tmp_path: Path, words: tu
     script = resources.text("remote/facts.sh").replace("/proc/sys/fs/binfmt_misc", str(registered))
     done = await LocalShell(words, tmp_path).run(script, ("", "0"))
     assert [each.shape for each in parse_facts(done, 0).emulated] == [(AARCH64, 64, True)]
+
+
+SHELLS = {
+    "dash": ("/bin/dash",),
+    "bash": ("/bin/bash",),
+    "busybox": (shutil.which("busybox") or "busybox", "sh"),
+}
+
+
+@pytest.mark.parametrize("words", SHELLS.values(), ids=SHELLS)
+async def test_a_look_at_thousands_of_folders_and_files_ends(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Cutting a long text with a shell's patterns takes hours for what its loops do in a second."""
+    folders = tuple(f"{tmp_path}/suite/{number}/tests of the kernel" for number in range(3000))
+    files = tuple(f"{folder}/run.sh" for folder in folders[::10] for _ in range(10))
+    (tmp_path / "suite/10/tests of the kernel").mkdir(parents=True)
+    (tmp_path / "suite/10/tests of the kernel/run.sh").write_bytes(b"exit 0\n")
+    target = ShellTarget(LocalShell(words, tmp_path), MemoryContent())
+    async with asyncio.timeout(60):
+        facts = await target.facts(FactsQuery(folders=folders, files=files))
+    assert set(facts.folders) == set(folders)
+    assert [path for path, each in facts.files.items() if each.kind is FileKind.FILE] == [files[10]]
+    assert facts.files[files[10]].sha256 == hashlib.sha256(b"exit 0\n").hexdigest()
+
+
+async def test_a_clock_is_compared_before_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    slow = tmp_path / "bin/sha256sum"
+    slow.write_text(f'#!/bin/sh\nsleep 4\nexec {shutil.which("sha256sum", path=os.defpath)} "$@"\n')
+    slow.chmod(0o755)
+    (tmp_path / "file").write_bytes(b"x")
+    shell = LocalShell(SHELLS["dash"], tmp_path, f"{tmp_path}/bin:{os.defpath}")
+    facts = await ShellTarget(shell, MemoryContent()).facts(FactsQuery(files=(f"{tmp_path}/file",)))
+    assert facts.files[f"{tmp_path}/file"].sha256 == hashlib.sha256(b"x").hexdigest()
+    assert abs(facts.clock_skew) <= 1.0
+
+
+async def test_functions_of_the_scripts_are_no_tools_of_the_machine(tmp_path: Path) -> None:
+    names = ("batch", "lock", "prune", "move")
+    there = {each: shutil.which(each, path=os.defpath) or "" for each in names}
+    target = ShellTarget(LocalShell(SHELLS["dash"], tmp_path), MemoryContent())
+    assert (await target.facts(FactsQuery(names, files=(f"{tmp_path}/file",)))).tools == there
