@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
 from kdeploy_gui.cli.main import kdeploy
+from kdeploy_gui.loading import loading
 
 
 def main() -> None:
@@ -20,14 +20,12 @@ def main() -> None:
 
 def window() -> None:
     """Run `kdeploy-gui`; without Qt say how it is had."""
-    gc.disable()  # nothing that importing makes is garbage, now or later
     try:
-        from kdeploy_gui.ui.application import main as program
+        with loading("kdeploy_gui.ui.application"):
+            from kdeploy_gui.ui.application import main as program
     except ImportError as error:
         sys.stderr.write(f"kdeploy-gui cannot load the window: {error}\nInstall it with: pip install 'kdeploy[gui]'\n")
         raise SystemExit(1) from None
-    gc.freeze()
-    gc.enable()
     program()
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kdeploy_gui.cli.output import Output
 from kdeploy_gui.errors import LocalError
+from kdeploy_gui.loading import loading
 from kdeploy_gui.model.event import Event
 from kdeploy_gui.model.history import RunQuery
 
@@ -22,25 +21,11 @@ NEAREST = 3
 @contextmanager
 def services(output: Output) -> Iterator[Services]:
     """Services on the user's home and lab file. Raises LocalError where the home or the history cannot be used."""
-    with _all_at_once():
+    with loading("kdeploy_gui.app"):
         from kdeploy_gui.app import home_from_environment, open_services
 
     with open_services(home_from_environment(), output.lab) as opened:
         yield opened
-
-
-@contextmanager
-def _all_at_once() -> Iterator[None]:
-    """The first import of the engine: nothing that it makes is garbage, now or later, so nobody looks for any."""
-    if "kdeploy_gui.app" in sys.modules:
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()
 
 
 def events_of(opened: Services, run: int) -> list[Event]:

@@ -87,7 +87,6 @@ class Digests:
         self._digests: dict[str, str] = {}
         self._needs: dict[str, Requirement] = {}
         self._known: dict[str, asyncio.Task[str]] = {}
-        self._requirements: dict[str, asyncio.Task[Requirement]] = {}
         self._groups: dict[tuple[str, ...], asyncio.Task[list[tuple[str, Requirement]]]] = {}
         self._stop = threading.Event()
 
@@ -96,8 +95,10 @@ class Digests:
         return await _once(self._known, source.path, partial(self._digest, source))
 
     async def learn(self, files: Sequence[PlannedFile]) -> list[tuple[str, Requirement]]:
-        """Digest and needs of each file of a group, which is read in one go. Raises ArtifactError as `of` does; what
-        could be read is remembered then."""
+        """Digest and needs of each file of a group, which is read in one go; raises ArtifactError.
+
+        After a failure a retry reads only what could not be read.
+        """
         paths = tuple(each.source.path for each in files)
         return await _once(self._groups, paths, partial(self._read, files))
 
@@ -113,12 +114,6 @@ class Digests:
         if source.path not in self._needs:
             self._needs[source.path] = self._content.requirement(source)
         return self._needs[source.path]
-
-    async def requirement(self, file: PlannedFile) -> Requirement:
-        """What a file that is to be run needs of its machine; raises ArtifactError."""
-        if file.type not in RUN:
-            return None
-        return await _once(self._requirements, file.source.path, partial(self._need, file.source))
 
     def close(self) -> None:
         """Stop reading: nobody waits for the rest."""

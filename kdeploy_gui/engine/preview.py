@@ -119,8 +119,8 @@ class _Look:
         needs: dict[str, Requirement] = {}
         for file in self._plan.files:
             try:
-                needs[file.source.path] = await self._sources.digests.requirement(file)
-                hashes[file.source.path] = await self._sources.digests.of(file.source)
+                ((digest, need),) = await self._sources.digests.learn([file])
+                hashes[file.source.path], needs[file.source.path] = digest, need
             except (ArtifactError, LocalError) as error:
                 self._refuse(error)
         return hashes, needs

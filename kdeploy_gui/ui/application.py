@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -245,7 +244,6 @@ def run(arguments: Arguments) -> int:
 def make_application() -> QApplication:
     """The Qt application with its names; the UI thread never waits longer than `SWITCH` at a time for others."""
     sys.setswitchinterval(SWITCH)
-    gc.freeze()  # what was imported stays for good: each full collection would stop all threads to look at it
     application = QApplication(sys.argv[:1])
     application.setApplicationName("kdeploy")
     application.setApplicationVersion(__version__)

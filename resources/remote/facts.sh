@@ -314,4 +314,4 @@ if [ -n "$folders" ]; then
         say mount "$flags	$path"
     done < /proc/mounts
 fi
-set -- asked
+set -- asked # $1 of survey.sh

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import os
 import resource
@@ -26,6 +25,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from kdeploy_gui.loading import loading
 
 if TYPE_CHECKING:
     from kdeploy_gui.ui.main_window import MainWindow
@@ -190,18 +191,16 @@ def _watch(late: list[float]) -> Iterator[None]:
 
 @contextmanager
 def _window() -> Iterator[MainWindow]:
-    gc.disable()  # as kdeploy_gui.__main__ does
-    from PySide6.QtCore import QSettings
+    with loading("kdeploy_gui.ui.application"):
+        from PySide6.QtCore import QSettings
 
-    from kdeploy_gui.app import home_from_environment, open_services
-    from kdeploy_gui.ui.application import make_application
-    from kdeploy_gui.ui.bridge import event_loop
-    from kdeploy_gui.ui.look import Look
-    from kdeploy_gui.ui.main_window import MainWindow
-    from kdeploy_gui.ui.session import open_session
+        from kdeploy_gui.app import home_from_environment, open_services
+        from kdeploy_gui.ui.application import make_application
+        from kdeploy_gui.ui.bridge import event_loop
+        from kdeploy_gui.ui.look import Look
+        from kdeploy_gui.ui.main_window import MainWindow
+        from kdeploy_gui.ui.session import open_session
 
-    gc.freeze()
-    gc.enable()
     application = make_application()
     look = Look(application)
     look.apply(application)

@@ -11,7 +11,7 @@ import pytest
 from kdeploy_gui.engine.context import Digests
 from kdeploy_gui.errors import ArtifactError
 from kdeploy_gui.model.plan import ArtifactType, SourceFile
-from kdeploy_gui.model.requirement import Requirement
+from kdeploy_gui.model.requirement import Requirement, Script
 from tests.rehearsal import MemoryContent, memory_file
 
 SCRIPT = b"#!/bin/sh\nexit 0\n"
@@ -39,9 +39,9 @@ async def test_a_source_at_two_places_is_read_once() -> None:
     again = replace(file, target="/opt/b")
     digests = Digests(content)
     learned = [*await digests.learn([file, again]), *await digests.learn([again])]
-    expected = (hashlib.sha256(SCRIPT).hexdigest(), await digests.requirement(file))
-    assert learned == [expected] * 3
-    assert await digests.of(file.source) == expected[0]
+    digest = hashlib.sha256(SCRIPT).hexdigest()
+    assert learned == [(digest, Script("/bin/sh"))] * 3
+    assert await digests.of(file.source) == digest
     assert (content.digested, content.inspected) == ([file.source.path], [file.source.path])
 
 
